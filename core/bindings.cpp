@@ -1,0 +1,266 @@
+// What Python sees of the core: Plan, TrainerFloat32, TrainerFloat64, feedforward.
+// Arguments are checked in Python (training.py); here only what would read out of bounds.
+
+#include <nanobind/nanobind.h>
+#include <nanobind/ndarray.h>
+#include <nanobind/stl/optional.h>
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/vector.h>
+
+#include <array>
+#include <cstring>
+#include <optional>
+#include <stdexcept>
+#include <string>
+
+#include "trainer.hpp"
+
+namespace nb = nanobind;
+using namespace nb::literals;
+using namespace tinyglass;
+
+namespace {
+
+// The names of arithmetic.py, in the order of the enumerations.
+const std::vector<std::string> activations{"linear", "step", "sigmoid", "tanh", "relu", "leaky_relu", "softmax"};
+const std::vector<std::string> losses{"half_squared_error", "mean_squared_error", "cross_entropy"};
+const std::vector<std::string> optimizers{"sgd", "momentum", "nesterov", "adam"};
+const std::vector<std::string> schedules{"constant", "step", "cosine"};
+const std::array<const char *, 5> statuses{"paused", "finished", "stopped_early", "non_finite", "saturated"};
+
+template <class Enum>
+Enum named(const std::vector<std::string> &names, const std::string &name) {
+    const auto found = std::find(names.begin(), names.end(), name);
+    if (found == names.end()) throw std::invalid_argument("unknown name: " + name);
+    return static_cast<Enum>(found - names.begin());
+}
+
+// arguments: a tuple (n_in, n_out, activation, bias) a layer
+std::vector<Layer> make_layers(const nb::list &arguments) {
+    std::vector<Layer> layers;
+    for (nb::handle h : arguments) {
+        const auto t = nb::cast<nb::tuple>(h);
+        layers.push_back({nb::cast<std::size_t>(t[0]), nb::cast<std::size_t>(t[1]),
+                          named<Activation>(activations, nb::cast<std::string>(t[2])), nb::cast<bool>(t[3])});
+        if (layers.size() > 1 && layers.back().n_in != layers[layers.size() - 2].n_out)
+            throw std::invalid_argument("layers do not fit together");
+    }
+    if (layers.empty()) throw std::invalid_argument("no layers");
+    return layers;
+}
+
+std::size_t count_parameters(const std::vector<Layer> &layers) {
+    std::size_t n = 0;
+    for (const Layer &layer : layers) n += layer.n_parameters();
+    return n;
+}
+
+Plan make_plan(const nb::list &layers, const nb::dict &s) {
+    const auto number = [&](const char *key) { return nb::cast<double>(s[key]); };
+    const auto integer = [&](const char *key) { return nb::cast<std::int64_t>(s[key]); };
+    const auto text = [&](const char *key) { return nb::cast<std::string>(s[key]); };
+    return {make_layers(layers),
+            named<Loss>(losses, text("loss")),
+            named<Optimizer>(optimizers, text("optimizer")),
+            number("momentum"),
+            number("beta1"),
+            number("beta2"),
+            number("epsilon"),
+            number("l2"),
+            number("weight_limit"),
+            named<Schedule>(schedules, text("schedule")),
+            number("rate"),
+            number("rate_drop"),
+            integer("rate_every"),
+            integer("epochs"),
+            integer("batch"),
+            nb::cast<bool>(s["shuffle"]),
+            nb::cast<std::uint64_t>(s["seed"]),
+            integer("patience"),
+            number("tolerance"),
+            number("baseline")};
+}
+
+template <class T>
+nb::object to_numpy(const std::vector<T> &values) {
+    T *copy = new T[values.size()];
+    std::memcpy(copy, values.data(), values.size() * sizeof(T));
+    nb::capsule owner(copy, [](void *p) noexcept { delete[] static_cast<T *>(p); });
+    return nb::cast(nb::ndarray<nb::numpy, T, nb::ndim<1>>(copy, {values.size()}, owner));
+}
+
+template <class T>
+using Vector = nb::ndarray<const T, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+template <class T>
+using Matrix = nb::ndarray<const T, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
+
+template <class T>
+std::vector<T> to_vector(const Vector<T> &array) {
+    return {array.data(), array.data() + array.shape(0)};
+}
+
+// inputs [n][n_in], expected [n][n_out], weight [n] or none
+template <class T>
+struct Part {
+    Matrix<T> inputs, expected;
+    std::optional<Vector<T>> weight;
+
+    Part(nb::tuple t) : inputs(nb::cast<Matrix<T>>(t[0])), expected(nb::cast<Matrix<T>>(t[1])) {
+        if (!t[2].is_none()) weight = nb::cast<Vector<T>>(t[2]);
+    }
+
+    Examples<T> examples(const std::vector<Layer> &layers) const {
+        const std::size_t n = inputs.shape(0);
+        if (inputs.shape(1) != layers.front().n_in || expected.shape(0) != n ||
+            expected.shape(1) != layers.back().n_out || (weight && weight->shape(0) != n) || n > 0xFFFFFFFFu)
+            throw std::invalid_argument("examples do not fit the layers");
+        return {inputs.data(), expected.data(), weight ? weight->data() : nullptr, n};
+    }
+};
+
+// A trainer, and the arrays it reads, which must outlive it.
+template <class T>
+struct Session {
+    Plan plan;
+    Part<T> train, validation;
+    Trainer<T> trainer;
+
+    Session(const nb::list &layers, const nb::dict &settings, nb::tuple train_, nb::tuple validation_,
+            const Vector<T> &parameters)
+        : plan(make_plan(layers, settings)),
+          train(train_),
+          validation(validation_),
+          trainer(checked(plan, train.inputs.shape(0), parameters.shape(0)), train.examples(plan.layers),
+                  validation.examples(plan.layers), to_vector(parameters)) {}
+
+    static const Plan &checked(const Plan &plan, std::size_t n_examples, std::size_t n_parameters) {
+        if (n_examples == 0) throw std::invalid_argument("no examples");
+        if (n_parameters != count_parameters(plan.layers)) throw std::invalid_argument("wrong number of parameters");
+        return plan;
+    }
+
+    std::string run(double seconds) {
+        Status status;
+        {
+            nb::gil_scoped_release release;
+            status = trainer.run(seconds);
+        }
+        return statuses[static_cast<std::size_t>(status)];
+    }
+
+    // Everything that continues this training from the start of the epoch, to the bit.
+    nb::dict state() const {
+        nb::dict d;
+        d["parameters"] = to_numpy(trainer.epoch_start.parameters);
+        d["first"] = to_numpy(trainer.epoch_start.first);
+        d["second"] = to_numpy(trainer.epoch_start.second);
+        d["best_parameters"] = to_numpy(trainer.best_parameters);
+        d["losses"] = to_numpy(trainer.losses);
+        d["accuracies"] = to_numpy(trainer.accuracies);
+        d["validation_losses"] = to_numpy(trainer.validation_losses);
+        d["validation_accuracies"] = to_numpy(trainer.validation_accuracies);
+        d["counters"] = to_numpy(std::vector<std::int64_t>{trainer.epoch_start.epoch, trainer.epoch_start.updates,
+                                                           trainer.best_epoch});
+        d["figures"] = to_numpy(std::vector<double>{trainer.best_loss, trainer.largest_sum_at_start});
+        return d;
+    }
+
+    void restore(const nb::dict &d) {
+        const auto array = [&](const char *key, std::size_t size) {
+            auto v = to_vector(nb::cast<Vector<T>>(d[key]));
+            if (v.size() != size) throw std::invalid_argument(std::string("wrong size: ") + key);
+            return v;
+        };
+        const auto curve = [&](const char *key) { return to_vector(nb::cast<Vector<double>>(d[key])); };
+        const auto counters = to_vector(nb::cast<Vector<std::int64_t>>(d["counters"]));
+        const auto figures = to_vector(nb::cast<Vector<double>>(d["figures"]));
+        if (counters.size() != 3 || figures.size() != 2) throw std::invalid_argument("wrong size: counters");
+        const State<T> state{array("parameters", trainer.now.parameters.size()),
+                             array("first", trainer.now.first.size()), array("second", trainer.now.second.size()),
+                             counters[0], counters[1]};
+        trainer.best_parameters = array("best_parameters", trainer.now.parameters.size());
+        trainer.losses = curve("losses");
+        trainer.accuracies = curve("accuracies");
+        trainer.validation_losses = curve("validation_losses");
+        trainer.validation_accuracies = curve("validation_accuracies");
+        trainer.best_epoch = counters[2];
+        trainer.best_loss = figures[0];
+        trainer.largest_sum_at_start = figures[1];
+        trainer.restore(state);
+    }
+
+    nb::dict trouble() const {
+        nb::dict d;
+        d["epoch"] = trainer.trouble.epoch;
+        d["update"] = trainer.trouble.update;
+        d["layer"] = trainer.trouble.layer;
+        d["neuron"] = trainer.trouble.neuron;
+        d["input"] = trainer.trouble.input;
+        d["value"] = trainer.trouble.value;
+        d["sum"] = trainer.trouble.sum;
+        return d;
+    }
+};
+
+template <class T>
+void bind_trainer(nb::module_ &m, const char *name) {
+    nb::class_<Session<T>>(m, name)
+        .def(nb::init<const nb::list &, const nb::dict &, nb::tuple, nb::tuple, const Vector<T> &>(), "layers"_a,
+             "settings"_a, "train"_a, "validation"_a, "parameters"_a)
+        .def("run", &Session<T>::run, "seconds"_a)
+        .def("state", &Session<T>::state)
+        .def("restore", &Session<T>::restore, "state"_a)
+        .def_prop_ro("parameters", [](const Session<T> &s) { return to_numpy(s.trainer.now.parameters); })
+        .def_prop_ro("epoch", [](const Session<T> &s) { return s.trainer.now.epoch; })
+        .def_prop_ro("updates", [](const Session<T> &s) { return s.trainer.now.updates; })
+        .def_prop_ro("position", [](const Session<T> &s) { return s.trainer.position(); })
+        .def_prop_ro("last_loss",
+                     [](const Session<T> &s) {
+                         return s.trainer.losses.empty() ? std::numeric_limits<double>::quiet_NaN()
+                                                         : s.trainer.losses.back();
+                     })
+        .def_prop_ro("trouble", &Session<T>::trouble);
+}
+
+// inputs [n][n_in] -> outputs [n][n_out]
+template <class T>
+nb::object feedforward(const nb::list &layer_arguments, const Vector<T> &parameters, const Matrix<T> &inputs) {
+    const std::vector<Layer> layers = make_layers(layer_arguments);
+    const std::size_t n = inputs.shape(0), n_out = layers.back().n_out;
+    if (inputs.shape(1) != layers.front().n_in || parameters.shape(0) != count_parameters(layers))
+        throw std::invalid_argument("inputs do not fit the layers");
+    T *outputs = new T[n * n_out];
+    nb::capsule owner(outputs, [](void *p) noexcept { delete[] static_cast<T *>(p); });
+    {
+        nb::gil_scoped_release release;
+        std::vector<T> here, before;
+        for (std::size_t e = 0; e < n; ++e) {
+            const T *x = inputs.data() + e * layers.front().n_in, *w = parameters.data();
+            for (const Layer &layer : layers) {
+                here.resize(layer.n_out);
+                weighted_sums(layer, w, x, here.data());
+                activate(layer.activation, here.data(), layer.n_out);
+                w += layer.n_parameters();
+                before.swap(here);
+                x = before.data();
+            }
+            std::copy(x, x + n_out, outputs + e * n_out);
+        }
+    }
+    return nb::cast(nb::ndarray<nb::numpy, T, nb::ndim<2>>(outputs, {n, n_out}, owner));
+}
+
+}  // namespace
+
+NB_MODULE(_core, m) {
+    m.doc() = "The compiled trainer of tinyglass; tinyglass.training and tinyglass.network speak to it.";
+    bind_trainer<float>(m, "TrainerFloat32");
+    bind_trainer<double>(m, "TrainerFloat64");
+    m.def("feedforward_float32", &feedforward<float>, "layers"_a, "parameters"_a, "inputs"_a);
+    m.def("feedforward_float64", &feedforward<double>, "layers"_a, "parameters"_a, "inputs"_a);
+    m.def("epoch_order", [](std::size_t n, std::uint64_t seed, std::int64_t epoch) {
+        std::vector<std::uint32_t> order(n);
+        epoch_order(order, n > 0, seed, epoch);
+        return to_numpy(order);
+    });
+}

@@ -1,0 +1,73 @@
+"""Every error that tinyglass raises on purpose.
+
+::
+
+    TinyglassError(what, where, mend)
+    ├── ArgumentError      (ValueError)       a setting or an argument that cannot be used
+    ├── RecordingError     (ValueError)       a file or a recording that cannot be read or used
+    ├── ModelError         (ValueError)       a model, run or checkpoint file that is refused
+    ├── StorageError       (OSError)          the disk refused: full, read-only, busy
+    └── DivergenceError    (ArithmeticError)  training reached a state from which it cannot learn
+
+Anything else that comes out of tinyglass is a defect of tinyglass.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+class TinyglassError(Exception):
+    """Say what is wrong, where it is, and how to mend it; no part can be left out.
+
+    Parameters
+    ----------
+    what : str
+        What was expected and what was found, one sentence without its full stop.
+    where : str
+        The file and line, the option, the layer or the epoch.
+    mend : str
+        What to do about it, one sentence without its full stop.
+
+    Examples
+    --------
+    >>> print(TinyglassError("Expected 3 numbers, found 2", "wave.csv, line 41", "Delete the line"))
+    Expected 3 numbers, found 2. In wave.csv, line 41. Delete the line.
+    """
+
+    def __init__(self, what: str, where: str, mend: str) -> None:
+        super().__init__(what, where, mend)
+        self.what, self.where, self.mend = what, where, mend
+
+    def __str__(self) -> str:
+        return f"{self.what}. In {self.where}. {self.mend}."
+
+
+class ArgumentError(TinyglassError, ValueError):
+    """A setting or an argument cannot be used."""
+
+
+class RecordingError(TinyglassError, ValueError):
+    """A file or a recording cannot be read or used."""
+
+
+class ModelError(TinyglassError, ValueError):
+    """A model, run or checkpoint file is refused."""
+
+
+class StorageError(TinyglassError, OSError):
+    """The disk refused to read or write."""
+
+
+class DivergenceError(TinyglassError, ArithmeticError):
+    """Training reached a state from which it cannot learn.
+
+    Attributes
+    ----------
+    run : Run or None
+        What was reached before that state, where training had begun.
+    """
+
+    def __init__(self, what: str, where: str, mend: str, run: Any = None) -> None:
+        super().__init__(what, where, mend)
+        self.run = run
