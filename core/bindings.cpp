@@ -213,6 +213,7 @@ void bind_trainer(nb::module_ &m, const char *name) {
         .def_prop_ro("parameters", [](const Session<T> &s) { return to_numpy(s.trainer.now.parameters); })
         .def_prop_ro("epoch", [](const Session<T> &s) { return s.trainer.now.epoch; })
         .def_prop_ro("updates", [](const Session<T> &s) { return s.trainer.now.updates; })
+        .def_prop_ro("n_examples", [](const Session<T> &s) { return s.train.inputs.shape(0); })
         .def_prop_ro("position", [](const Session<T> &s) { return s.trainer.position(); })
         .def_prop_ro("last_loss",
                      [](const Session<T> &s) {

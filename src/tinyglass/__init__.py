@@ -1,0 +1,55 @@
+"""tinyglass: a glass box for tiny neural networks.
+
+Names are imported when they are first used, so ``import tinyglass`` costs nothing.
+"""
+
+from importlib import import_module
+from typing import Any
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "TinyglassError": "errors",
+    "ArgumentError": "errors",
+    "RecordingError": "errors",
+    "ModelError": "errors",
+    "StorageError": "errors",
+    "DivergenceError": "errors",
+    "Recording": "recordings",
+    "read_recordings": "recordings",
+    "with_labels": "recordings",
+    "Preparation": "network",
+    "Examples": "preparation",
+    "fit_preparation": "preparation",
+    "prepare": "preparation",
+    "Layer": "network",
+    "Network": "network",
+    "start_network": "network",
+    "Settings": "settings",
+    "make_settings": "settings",
+    "Progress": "training",
+    "Run": "training",
+    "Watch": "training",
+    "train": "training",
+    "train_examples": "training",
+    "Prediction": "prediction",
+    "predict": "prediction",
+    "Score": "evaluation",
+    "evaluate": "evaluation",
+    "score_network": "evaluation",
+    "write_report": "report",
+    "NetworkClassifier": "estimators",
+    "NetworkRegressor": "estimators",
+}
+
+__all__ = sorted(_HOME)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'tinyglass' has no attribute {name!r}")
+    return getattr(import_module(f".{_HOME[name]}", __name__), name)
+
+
+def __dir__() -> list[str]:
+    return [*globals(), *__all__]

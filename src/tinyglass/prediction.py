@@ -1,0 +1,81 @@
+"""What a network says about a recording."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from .errors import ArgumentError
+from .network import Network
+from .preparation import prepare_inputs
+from .recordings import Recording
+
+UNKNOWN = "unknown"
+
+
+class Prediction(NamedTuple):
+    """A network's answer for one recording.
+
+    Attributes
+    ----------
+    label : str or float
+        The class, or ``"unknown"``; for regression the number.
+    best : str or None
+        The class with the largest output, even where the label is *unknown*.
+    probability : float or None
+        Of the best class; None where the outputs are no probabilities (they are if they
+        come from softmax).
+    outputs : tuple of float, (n_outputs,)
+    source : str, the recording's
+    """
+
+    label: str | float
+    best: str | None
+    probability: float | None
+    outputs: tuple[float, ...]
+    source: str
+
+
+def predict(network: Network, recordings: Sequence[Recording], threshold: float | None = None) -> list[Prediction]:
+    """Return the network's answer for each recording.
+
+    A class is *unknown* if the largest output is below the threshold, or is not the only
+    largest one (as with an all-zero recording in a network without bias).
+
+    Parameters
+    ----------
+    network : Network, with a preparation
+    recordings : sequence of Recording
+    threshold : float, optional; the network's own if left out
+
+    Raises
+    ------
+    RecordingError
+        If a recording has other channels or another length than the network takes.
+
+    Examples
+    --------
+    >>> from tinyglass import predict, read_recordings, train
+    >>> recordings = read_recordings()
+    >>> predict(train(recordings).network, recordings[:1])[0].label
+    'moving_away'
+    """
+    if network.preparation is None:
+        raise ArgumentError(
+            "The network was trained on numbers, not on recordings", "the network", "Use network.outputs(X)"
+        )
+    threshold = network.threshold if threshold is None else threshold
+    predictions = []
+    outputs_of_all = network.outputs(prepare_inputs(recordings, network.preparation)).tolist()
+    for recording, outputs in zip(recordings, outputs_of_all, strict=True):
+        if network.classes is None:
+            predictions.append(Prediction(outputs[0], None, None, tuple(outputs), recording.source))
+            continue
+        largest = max(outputs)
+        best = network.classes[outputs.index(largest)]
+        sure = largest >= threshold and outputs.count(largest) == 1
+        probability = largest if network.gives_probabilities else None
+        predictions.append(
+            Prediction(best if sure else UNKNOWN, best, probability, tuple(outputs), recording.source)
+        )
+    return predictions

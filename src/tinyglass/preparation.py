@@ -1,0 +1,385 @@
+"""Recordings become examples: inputs and expected outputs for training.
+
+What is done to a recording is fitted on the training part only, and travels with the
+network as its `Preparation`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from .errors import ArgumentError, RecordingError
+from .network import Preparation, read_only
+from .recordings import Recording
+
+STEPS_WHERE_LENGTHS_DIFFER = 32  # 16, 32 and 64 are about equally good
+FEW_CLASSES = 20  # more different whole numbers than this are quantities, not classes
+
+
+@dataclass(frozen=True, eq=False)
+class Examples:
+    """What a network is trained on.
+
+    Attributes
+    ----------
+    X : float array, (n_examples, n_inputs); read-only
+    Y : float array, (n_examples, n_outputs), expected outputs: for classes, 1 for the
+        example's own and 0 for the others
+    classes : tuple of str, (n_outputs,), or None for regression
+    groups : int array, (n_examples,)
+        Examples of one group never stand on both sides of a split: they are of one recording.
+    weight : float array, (n_examples,), or None
+        How much each example counts in the average.
+
+    Raises
+    ------
+    ArgumentError
+        If shapes do not fit, there is no example, or a number is not finite.
+
+    Examples
+    --------
+    >>> Examples([[0.1, 0.8]], [[0.4]]).n_examples
+    1
+    """
+
+    X: np.ndarray
+    Y: np.ndarray
+    classes: tuple[str, ...] | None = None
+    groups: np.ndarray | None = None
+    weight: np.ndarray | None = None
+
+    def __post_init__(self) -> None:
+        dtype = np.float32 if getattr(self.X, "dtype", None) == np.float32 else np.float64
+        for name in ("X", "Y", "weight"):
+            value = getattr(self, name)
+            if value is not None:
+                object.__setattr__(self, name, read_only(value, dtype))
+                if not np.isfinite(getattr(self, name)).all():
+                    at = np.argwhere(~np.isfinite(getattr(self, name)))[0]
+                    raise ArgumentError(
+                        f"{name} has a value that is not finite",
+                        f"example {at[0]}" + (f", column {at[1]}" if len(at) > 1 else ""),
+                        "Leave the example out, or replace the value",
+                    )
+        groups = np.arange(len(self.X)) if self.groups is None else self.groups
+        object.__setattr__(self, "groups", read_only(groups, np.int64))
+        weight_shape = (len(self.X),) if self.weight is None else self.weight.shape
+        if not (self.X.ndim == self.Y.ndim == 2) or len(self.X) == 0 or 0 in (*self.X.shape, *self.Y.shape):
+            raise ArgumentError(
+                f"Expected tables of inputs and expected outputs, found shapes {self.X.shape} and {self.Y.shape}",
+                "the examples",
+                "Give X as (n_examples, n_inputs) and Y as (n_examples, n_outputs), with at least one example",
+            )
+        if not len(self.X) == len(self.Y) == len(self.groups) == weight_shape[0]:
+            raise ArgumentError(
+                f"{len(self.X)} rows of inputs, {len(self.Y)} of expected outputs, "
+                f"{len(self.groups)} groups, {weight_shape[0]} weights",
+                "the examples",
+                "Give the same number of each",
+            )
+
+    @property
+    def n_examples(self) -> int:
+        return len(self.X)
+
+    @property
+    def n_inputs(self) -> int:
+        return self.X.shape[1]
+
+    @property
+    def n_outputs(self) -> int:
+        return self.Y.shape[1]
+
+    def take(self, which: np.ndarray) -> Examples:
+        """Return the examples at these places.
+
+        Examples
+        --------
+        >>> Examples([[1.0], [2.0]], [[0.0], [1.0]]).take([1]).X.tolist()
+        [[2.0]]
+        """
+        weight = None if self.weight is None else self.weight[which]
+        return Examples(self.X[which], self.Y[which], self.classes, self.groups[which], weight)
+
+    def fingerprint(self) -> str:
+        """Return the SHA-256 of every number, in hexadecimal: the same for the same data only."""
+        digest = hashlib.sha256(repr(self.classes).encode())
+        for array in (self.X, self.Y, self.weight):
+            if array is not None:
+                digest.update(f"{array.dtype} {array.shape}".encode())
+                digest.update(array.tobytes())
+        return digest.hexdigest()
+
+
+def find_task(recordings: Sequence[Recording], task: str = "auto") -> str:
+    """Return ``"classification"`` or ``"regression"``.
+
+    Labels that are all numbers, and not just a few whole ones, mean regression.
+
+    Raises
+    ------
+    RecordingError
+        If a recording has no label, or regression is asked for and a label is no number.
+
+    Examples
+    --------
+    >>> find_task([Recording([[1.0]], label="wave"), Recording([[2.0]], label="punch")])
+    'classification'
+    """
+    if not recordings:
+        raise RecordingError("There are no recordings", "the data", "Name a file or folder with recordings")
+    for recording in recordings:
+        if recording.label is None:
+            raise RecordingError(
+                "The recording has no label",
+                recording.source,
+                "Put the recordings of each class in a folder or file named after it, or add a column 'label'",
+            )
+    if task == "classification":
+        return task
+    values = [_as_number(recording.label) for recording in recordings]
+    numbers = {value for value in values if value is not None}
+    if task == "regression":
+        if None in values:
+            recording = recordings[values.index(None)]
+            raise RecordingError(
+                f"Expected a number to predict, found the label {recording.label!r}",
+                recording.source,
+                "Mend the label, or use --task classification",
+            )
+        return task
+    whole_and_few = all(value.is_integer() for value in numbers) and len(numbers) <= FEW_CLASSES
+    return "classification" if None in values or whole_and_few else "regression"
+
+
+def _as_number(label: str | None) -> float | None:
+    try:
+        value = float(label or "")
+    except ValueError:
+        return None
+    return value if np.isfinite(value) else None
+
+
+def find_classes(recordings: Sequence[Recording]) -> tuple[str, ...]:
+    """Return the different labels, sorted.
+
+    Raises
+    ------
+    RecordingError
+        If there are fewer than two.
+
+    Examples
+    --------
+    >>> from tinyglass import read_recordings
+    >>> find_classes(read_recordings())
+    ('moving_away', 'moving_closer')
+    """
+    classes = tuple(sorted({recording.label for recording in recordings if recording.label is not None}))
+    if len(classes) < 2:
+        raise RecordingError(
+            f"Expected recordings of two classes or more, found only {classes[0]!r}",
+            recordings[0].source,
+            "Add recordings of another class, or name the folder above that holds them all",
+        )
+    return classes
+
+
+def fit_preparation(
+    recordings: Sequence[Recording], *, scale: str | float = "standard", steps: int = 0
+) -> Preparation:
+    """Return the preparation that suits these recordings, which are the training part.
+
+    Parameters
+    ----------
+    recordings : sequence of Recording
+    scale : {"standard", "none"} or float
+        Per channel: (reading − mean) / standard deviation of these recordings (a constant
+        channel is only shifted); nothing; or reading / number.
+    steps : int
+        Readings to resample to; 0: none if all have the same length, otherwise 32.
+
+    Raises
+    ------
+    RecordingError
+        If the recordings differ in channels or units.
+
+    Examples
+    --------
+    >>> from tinyglass import read_recordings
+    >>> fit_preparation(read_recordings(), scale=100.0).scale
+    (100.0,)
+    """
+    first = recordings[0]
+    for recording in recordings:
+        for what in ("channels", "units"):
+            if getattr(recording, what) != getattr(first, what):
+                raise RecordingError(
+                    f"Expected the {what} {_listed(getattr(first, what))}, found {_listed(getattr(recording, what))}",
+                    recording.source,
+                    f"Train on recordings with the same {what} only (the first was {first.source})",
+                )
+    lengths = {recording.n_readings for recording in recordings}
+    resample = bool(steps) or len(lengths) > 1
+    n_steps = steps or (lengths.pop() if len(lengths) == 1 else STEPS_WHERE_LENGTHS_DIFFER)
+    n_channels = len(first.channels)
+    offset, divisor = np.zeros(n_channels), np.ones(n_channels)
+    if scale == "standard":
+        readings = np.concatenate([_resampled(r.signal, n_steps) for r in recordings])
+        offset, deviation = readings.mean(axis=0), readings.std(axis=0)
+        divisor = np.where(deviation > 1e-12 * np.abs(readings).max(axis=0, initial=0), deviation, 1.0)
+    elif scale != "none":
+        divisor = np.full(n_channels, float(scale))
+    rates = {recording.rate_hz for recording in recordings}
+    return Preparation(
+        channels=first.channels,
+        units=first.units,
+        n_steps=n_steps,
+        resample=resample,
+        offset=tuple(offset.tolist()),
+        scale=tuple(divisor.tolist()),
+        rate_hz=rates.pop() if len(rates) == 1 else None,
+    )
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(name or "?" for name in names)
+
+
+def _resampled(signal: np.ndarray, n_steps: int) -> np.ndarray:
+    """Return the signal along straight lines between its readings, first and last kept."""
+    if len(signal) == n_steps:
+        return signal
+    at = np.linspace(0, len(signal) - 1, n_steps)
+    return np.stack([np.interp(at, np.arange(len(signal)), channel) for channel in signal.T], axis=1)
+
+
+def prepare_inputs(recordings: Sequence[Recording], preparation: Preparation) -> np.ndarray:
+    """Return the inputs of the network for each recording.
+
+    Returns
+    -------
+    float64 array, (n_recordings, n_inputs)
+
+    Raises
+    ------
+    RecordingError
+        If a recording has other channels or another length than the preparation takes.
+
+    Examples
+    --------
+    >>> from tinyglass import read_recordings
+    >>> recordings = read_recordings()
+    >>> prepare_inputs(recordings, fit_preparation(recordings, scale=100.0))[0].tolist()
+    [1.0454, 0.02375, 0.0]
+    """
+    offset, scale = np.array(preparation.offset), np.array(preparation.scale)
+    n_channels = len(preparation.channels)
+    X = np.empty((len(recordings), preparation.n_inputs))
+    for row, recording in zip(X, recordings, strict=True):
+        signal = recording.signal
+        if len(signal) == 1 and signal.size == preparation.n_inputs:
+            signal = signal.reshape(preparation.n_steps, n_channels)  # a row of a table
+        if signal.shape[1] != n_channels:
+            raise RecordingError(
+                f"Expected {n_channels} channels ({_listed(preparation.channels)}), "
+                f"found {signal.shape[1]} ({_listed(recording.channels)})",
+                recording.source,
+                "Give recordings like those the network was trained on",
+            )
+        if len(signal) != preparation.n_steps and not preparation.resample:
+            raise RecordingError(
+                f"Expected {preparation.n_steps} readings, found {len(signal)}",
+                recording.source,
+                "Give recordings as long as those the network was trained on, or train with --steps",
+            )
+        row[:] = ((_resampled(signal, preparation.n_steps) - offset) / scale).ravel()
+    return X
+
+
+def expected_outputs(recordings: Sequence[Recording], classes: Sequence[str] | None) -> np.ndarray:
+    """Return what the network should answer: 1 for a recording's class, or its number.
+
+    Returns
+    -------
+    float64 array, (n_recordings, n_classes), or (n_recordings, 1) for regression
+
+    Raises
+    ------
+    RecordingError
+        If a label is missing, is none of the classes, or is no number.
+    """
+    if classes is None:
+        find_task(recordings, "regression")
+        return np.array([[float(recording.label or "nan")] for recording in recordings])
+    find_task(recordings, "classification")
+    Y = np.zeros((len(recordings), len(classes)))
+    place = {name: column for column, name in enumerate(classes)}
+    for row, recording in zip(Y, recordings, strict=True):
+        if recording.label not in place:
+            raise RecordingError(
+                f"The label {recording.label!r} is none of the network's classes ({', '.join(classes)})",
+                recording.source,
+                "Rename the label, or leave the recording out",
+            )
+        row[place[recording.label]] = 1
+    return Y
+
+
+def prepare(
+    recordings: Sequence[Recording], preparation: Preparation, classes: Sequence[str] | None
+) -> Examples:
+    """Return the examples for training from recordings.
+
+    Examples
+    --------
+    >>> from tinyglass import read_recordings
+    >>> recordings = read_recordings()
+    >>> examples = prepare(recordings, fit_preparation(recordings), find_classes(recordings))
+    >>> examples.X.shape, examples.Y.shape
+    ((10, 3), (10, 2))
+    """
+    return Examples(
+        prepare_inputs(recordings, preparation),
+        expected_outputs(recordings, classes),
+        None if classes is None else tuple(classes),
+    )
+
+
+def class_weights(Y: np.ndarray, classes: Sequence[str], wish: str | dict[str, float]) -> np.ndarray | None:
+    """Return how much each example counts, from how much its class should count.
+
+    Parameters
+    ----------
+    wish : "none", "balanced" (n_examples / (n_classes · examples of the class)), or weights by class
+
+    Returns
+    -------
+    float64 array, (n_examples,), or None
+
+    Raises
+    ------
+    ArgumentError
+        If a class is unknown.
+
+    Examples
+    --------
+    >>> class_weights(np.array([[1, 0], [1, 0], [1, 0], [0, 1]]), ("a", "b"), "balanced").tolist()
+    [0.6666666666666666, 0.6666666666666666, 0.6666666666666666, 2.0]
+    """
+    if wish == "none":
+        return None
+    index = Y.argmax(axis=1)
+    if wish == "balanced":
+        counts = np.bincount(index, minlength=len(classes))
+        return len(Y) / (np.count_nonzero(counts) * counts[index])
+    assert isinstance(wish, dict)
+    for name in wish:
+        if name not in classes:
+            raise ArgumentError(
+                f"There is no class {name!r}", "--class-weight", f"The classes are: {', '.join(classes)}"
+            )
+    return np.array([wish.get(classes[i], 1.0) for i in index])

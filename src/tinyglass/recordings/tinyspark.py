@@ -1,0 +1,93 @@
+"""The print-out of the TinySpark board::
+
+    > Starting recording in 1sec
+    distance=104.54
+    > Stopped recording
+    Recordings: [-500ms, -250ms, current]
+    [
+    [104.54, 2.375, 0.0],
+    ]
+
+Each row between the lone brackets is one recording. The lines before are what the board
+says while it records. A capture may hold several print-outs.
+"""
+
+from __future__ import annotations
+
+import re
+
+from ..errors import RecordingError
+from . import Recording, Source
+
+HEADING = re.compile(r"\s*Recordings:\s*\[(?P<times>[^\]]*)\]\s*$")
+TIME = re.compile(r"\s*(?P<ms>-?\d+(\.\d+)?)\s*ms\s*$")
+CHATTER = re.compile(r"\s*(>.*|distance\s*=.*)?$")
+
+
+def read(source: Source) -> list[Recording] | None:
+    """Return the recordings of a print-out; None if the text is something else."""
+    if not any(HEADING.match(line) for line in source.text.splitlines()):
+        return None
+    recordings: list[Recording] = []
+    rate_hz: float | None = None
+    n_readings = 0
+    inside = False
+    for number, line in enumerate(source.text.splitlines(), 1):
+        where = f"{source.name}, line {number}"
+        if heading := HEADING.match(line):
+            n_readings, rate_hz = _times(heading["times"], where)
+            inside = False
+        elif line.strip() == "[" and n_readings and not inside:
+            inside = True
+        elif inside and line.strip().rstrip(",") == "]":
+            inside = False
+        elif inside and line.strip():
+            signal = [[reading] for reading in _row(line, n_readings, where)]
+            recordings.append(
+                Recording(signal, ("distance",), rate_hz=rate_hz, label=source.label, source=where)
+            )
+        elif not CHATTER.match(line):
+            raise RecordingError(
+                f"Expected a line of the board's print-out, found {line.strip()[:60]!r}",
+                where,
+                "Delete the line, or copy the print-out again",
+            )
+    if inside:
+        raise RecordingError(
+            "The print-out ends before its closing bracket", source.name, "Copy the print-out again, to its last line"
+        )
+    return recordings
+
+
+def _times(text: str, where: str) -> tuple[int, float | None]:
+    """Return how many readings a recording has, and readings a second where they are regular."""
+    parts = [part.strip() for part in text.split(",") if part.strip()]
+    if not parts:
+        raise RecordingError("The heading names no readings", where, "Copy the print-out again")
+    found = [0.0 if part == "current" else float(m["ms"]) if (m := TIME.match(part)) else None for part in parts]
+    times = [t for t in found if t is not None]
+    gaps = {after - before for before, after in zip(times, times[1:], strict=False)}
+    regular = len(times) == len(parts) and len(gaps) == 1 and min(gaps) > 0
+    return len(parts), 1000 / gaps.pop() if regular else None
+
+
+def _row(line: str, n_readings: int, where: str) -> list[float]:
+    text = line.strip().rstrip(",").strip()
+    fields = [field.strip() for field in text.removeprefix("[").removesuffix("]").split(",")]
+    if fields and fields[-1] == "":
+        fields.pop()
+    try:
+        if not (text.startswith("[") and text.endswith("]")):
+            raise ValueError
+        readings = [float(field) for field in fields]
+    except ValueError:
+        raise RecordingError(
+            f"Expected {n_readings} numbers in brackets, found {line.strip()[:60]!r}",
+            where,
+            "Delete the line or record again",
+        ) from None
+    if len(readings) != n_readings:
+        raise RecordingError(
+            f"Expected {n_readings} numbers, found {len(readings)}", where, "Delete the line or record again"
+        )
+    return readings

@@ -1,0 +1,636 @@
+"""Examples and settings become a run: the core is driven, watched, stopped and saved."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import msgspec
+import numpy as np
+
+from . import _core
+from .errors import ArgumentError, DivergenceError, ModelError
+from .network import (
+    Network,
+    Preparation,
+    core_layers,
+    flatten,
+    network_arrays,
+    start_network,
+    take_layers,
+    weight_name,
+    with_parameters,
+)
+from .preparation import (
+    Examples,
+    class_weights,
+    find_classes,
+    find_task,
+    fit_preparation,
+    prepare,
+)
+from .recordings import Recording
+from .settings import Settings, resolve
+from .storage import read_arrays, write_arrays
+
+SLICE = 0.04  # seconds in the core between two looks at progress, Ctrl-C and the checkpoint
+CHECKPOINT_EVERY = 1.0  # seconds
+LARGEST_TRAINING = 4 * 2**30  # bytes
+TRIAL_SECONDS = 0.5
+
+Outcome = Literal["finished", "stopped_early", "interrupted"]
+
+
+class Progress(NamedTuple):
+    """How far a training is.
+
+    Attributes
+    ----------
+    epoch : float, epochs made, of `epochs`
+    epochs : int
+    loss : float, of the last whole epoch; NaN before
+    """
+
+    epoch: float
+    epochs: int
+    loss: float
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """A training: enough to replay any step of it exactly.
+
+    Attributes
+    ----------
+    settings : Settings, with every ``auto`` decided
+    initial, network : Network, before the first update, and what came out: with a
+        validation part the best, otherwise the last
+    losses, accuracies : float64 arrays, (epochs,)
+        Mean loss and share of right answers during each epoch, each example measured
+        before the update it takes part in; L2 included.
+    validation_losses, validation_accuracies : float64 arrays, (epochs,) or empty
+        Of the validation part after each epoch.
+    best_epoch : int, epochs made when `network` was reached
+    updates : int; after an interruption the last epoch may be incomplete
+    outcome : "finished", "stopped_early" or "interrupted"
+    fingerprint : str, of the training and validation examples
+    seconds : float, spent training
+    source : str, where the recordings came from
+    """
+
+    settings: Settings
+    initial: Network
+    network: Network
+    losses: np.ndarray
+    accuracies: np.ndarray
+    validation_losses: np.ndarray
+    validation_accuracies: np.ndarray
+    best_epoch: int
+    updates: int
+    outcome: Outcome
+    fingerprint: str
+    seconds: float
+    source: str = ""
+
+    @property
+    def epochs(self) -> int:
+        """Whole epochs made."""
+        return len(self.losses)
+
+    def save(self, path: str | Path) -> None:
+        """Write the run to a file that is whole or absent."""
+        arrays = {name: getattr(self, name) for name in _CURVES}
+        arrays |= network_arrays(self.initial, "initial.") | network_arrays(self.network, "final.")
+        header = {name: getattr(self, name) for name in _RunHeader.__struct_fields__ if hasattr(self, name)}
+        network = self.network
+        header |= {
+            "activations": [layer.activation for layer in network.layers],
+            "classes": network.classes,
+            "input_names": network.input_names,
+            "preparation": network.preparation,
+        }
+        write_arrays(Path(path), "run", header, arrays)
+
+    @staticmethod
+    def load(path: str | Path) -> Run:
+        """Return the run in a file that `save` wrote.
+
+        Raises
+        ------
+        ModelError
+            If the file is damaged, changed, hostile, or not a run.
+        """
+        header, arrays, _ = read_arrays(Path(path), "run", _RunHeader)
+        try:
+            curves = {name: arrays.pop(name) for name in _CURVES}
+            networks = [
+                Network(
+                    take_layers(arrays, header.activations, str(path), prefix),
+                    header.classes,
+                    header.input_names,
+                    header.preparation,
+                    header.settings.threshold,
+                )
+                for prefix in ("initial.", "final.")
+            ]
+        except (KeyError, ArgumentError) as error:
+            raise ModelError("The parts of the run do not belong together", str(path), "Train again") from error
+        return Run(
+            header.settings,
+            *networks,
+            **curves,
+            best_epoch=header.best_epoch,
+            updates=header.updates,
+            outcome=header.outcome,
+            fingerprint=header.fingerprint,
+            seconds=header.seconds,
+            source=header.source,
+        )
+
+
+_CURVES = ("losses", "accuracies", "validation_losses", "validation_accuracies")
+
+
+class _RunHeader(msgspec.Struct):
+    settings: Settings
+    activations: list[str]
+    classes: tuple[str, ...] | None
+    input_names: tuple[str, ...]
+    preparation: Preparation | None
+    best_epoch: int
+    updates: int
+    outcome: Outcome
+    fingerprint: str
+    seconds: float
+    source: str
+
+
+class _CheckpointHeader(msgspec.Struct):
+    settings: Settings
+    fingerprint: str
+    source: str
+    seconds: float
+
+
+@dataclass
+class Watch:
+    """Who is told about a training, and where its checkpoints go.
+
+    Attributes
+    ----------
+    progress : function of `Progress`, called at least every 50 ms; if it returns True, training ends
+    checkpoint : path of the checkpoint, or None
+    resume : whether to continue from that checkpoint
+    source : str, where the recordings came from
+    """
+
+    progress: Callable[[Progress], Any] | None = None
+    checkpoint: Path | None = None
+    resume: bool = False
+    source: str = ""
+    interrupted: bool = field(default=False, init=False)
+
+
+# ---------------------------------------------------------------- from recordings
+
+
+def train(
+    recordings: Sequence[Recording],
+    settings: Settings | None = None,
+    watch: Watch | None = None,
+    classes: Sequence[str] | None = None,
+) -> Run:
+    """Train a network on recordings.
+
+    Parameters
+    ----------
+    recordings : sequence of Recording, labelled
+    settings : Settings, optional
+    watch : Watch, optional: progress, checkpoints, resuming
+    classes : sequence of str, optional
+        The classes, where these recordings do not show them all.
+
+    Returns
+    -------
+    Run
+
+    Raises
+    ------
+    RecordingError, ArgumentError
+        If recordings or settings cannot be used.
+    DivergenceError
+        If training reached a state from which it cannot learn.
+
+    Examples
+    --------
+    >>> from tinyglass import make_settings, read_recordings, train
+    >>> run = train(read_recordings(), make_settings({}, preset="course"))
+    >>> run.network.classes, run.epochs
+    (('moving_away', 'moving_closer'), 100)
+    """
+    settings = settings or Settings()
+    task = find_task(recordings, settings.task)
+    if classes is None and task == "classification":
+        classes = find_classes(recordings)
+    settings = resolve(settings, task)
+    labels = np.array([recording.label for recording in recordings])
+    kept, aside = validation_split(np.arange(len(recordings)), labels, settings)
+    preparation = fit_preparation([recordings[i] for i in kept], scale=settings.scale, steps=settings.steps)
+    examples = prepare(recordings, preparation, classes)
+    return train_examples(
+        examples.take(kept),
+        settings,
+        validation=examples.take(aside) if len(aside) else None,
+        watch=watch,
+        preparation=preparation,
+        input_names=input_names(preparation),
+    )
+
+
+def input_names(preparation: Preparation) -> tuple[str, ...]:
+    """Return a name for every input: the channel and, where there are several steps, the step.
+
+    Examples
+    --------
+    >>> input_names(Preparation(("x", "y"), ("g", "g"), 2, False, (0.0, 0.0), (1.0, 1.0)))
+    ('x[0]', 'y[0]', 'x[1]', 'y[1]')
+    """
+    if preparation.n_steps == 1:
+        return preparation.channels
+    return tuple(f"{channel}[{step}]" for step in range(preparation.n_steps) for channel in preparation.channels)
+
+
+def validation_split(groups: np.ndarray, labels: np.ndarray, settings: Settings) -> tuple[np.ndarray, np.ndarray]:
+    """Return which examples train and which are kept aside to stop early by.
+
+    For classes, each gives its share; a group never stands on both sides.
+
+    Returns
+    -------
+    kept, aside : int arrays of places; `aside` is empty where ``settings.validation`` is 0
+
+    Raises
+    ------
+    ArgumentError
+        If there are too few examples to keep any aside.
+    """
+    everything = np.arange(len(groups))
+    if not settings.validation:
+        return everything, everything[:0]
+    random = np.random.default_rng([settings.seed, 1])
+    strata = labels if settings.task != "regression" else np.zeros(len(labels))
+    chosen: list[Any] = []
+    for label in np.unique(strata):
+        members = np.unique(groups[strata == label])
+        wanted = int(round(settings.validation * len(members)))
+        chosen += random.permutation(members)[: min(wanted, len(members) - 1)].tolist()
+    aside = np.isin(groups, chosen)
+    if not chosen or aside.all():
+        raise ArgumentError(
+            f"A share of {settings.validation:g} of {len(np.unique(groups))} recordings leaves none to keep aside",
+            "--validation",
+            "Use more recordings, a larger share, or --validation 0",
+        )
+    return everything[~aside], everything[aside]
+
+
+# ---------------------------------------------------------------- from examples
+
+
+def train_examples(
+    examples: Examples,
+    settings: Settings | None = None,
+    *,
+    validation: Examples | None = None,
+    start: Network | None = None,
+    watch: Watch | None = None,
+    **meaning: Any,
+) -> Run:
+    """Train a network on a table of examples.
+
+    Parameters
+    ----------
+    examples : Examples
+    settings : Settings, optional
+        Its ``validation`` share is taken from the examples unless `validation` is given.
+    validation : Examples, optional
+        Kept aside to stop early by.
+    start : Network, optional
+        Where to start from; otherwise weights are drawn from the seed.
+    watch : Watch, optional
+    **meaning : input_names, preparation of `Network`
+
+    Returns
+    -------
+    Run
+
+    Examples
+    --------
+    >>> from tinyglass import Examples, Settings, train_examples
+    >>> pair = Examples([[0.1, 0.8]], [[0.4]])
+    >>> run = train_examples(pair, Settings(hidden=(), scale="none", optimizer="sgd", precision="float64"))
+    >>> bool(abs(run.network.outputs(pair.X)[0, 0] - 0.4) < 0.1)
+    True
+    """
+    watch = watch or Watch()
+    settings = resolve(settings or Settings(), "regression" if examples.classes is None else "classification")
+    if validation is None and settings.validation:
+        labels = examples.Y.argmax(axis=1)
+        kept, aside = validation_split(examples.groups, labels, settings)
+        examples, validation = examples.take(kept), examples.take(aside)
+    check_size((examples.n_inputs, *settings.hidden, examples.n_outputs), examples.n_examples, settings)
+    check_targets(examples, settings)
+    examples = _weighted(examples, settings)
+    fingerprint = examples.fingerprint() + (validation.fingerprint() if validation else "")
+    if start is None:
+        sizes = (examples.n_inputs, *settings.hidden, examples.n_outputs)
+        start = start_network(
+            sizes,
+            [settings.activation] * len(settings.hidden) + [settings.output],
+            bias=settings.bias,
+            start=settings.start,
+            start_range=settings.start_range,
+            seed=settings.seed,
+            dtype=settings.precision,
+            classes=examples.classes,
+            threshold=settings.threshold,
+            **meaning,
+        )
+    trainer = _trainer(start, examples, validation, settings)
+    before = _resume(trainer, watch, settings, fingerprint) if watch.resume else 0.0
+    run, status = _drive(trainer, start, settings, fingerprint, watch, before)
+    if status in ("non_finite", "saturated"):
+        raise _diverged(status, trainer, run, examples, validation)
+    return run
+
+
+def _drive(
+    trainer: Any, start: Network, settings: Settings, fingerprint: str, watch: Watch, before: float
+) -> tuple[Run, str]:
+    """Let the core train, slice by slice."""
+    began = time.perf_counter() - before
+    saved = -CHECKPOINT_EVERY  # so that there is a checkpoint from the start
+    status, n_examples = "paused", trainer.n_examples
+    try:
+        while status == "paused":
+            now = time.perf_counter()
+            if watch.checkpoint is not None and now - began - before - saved >= CHECKPOINT_EVERY:
+                _checkpoint(trainer, watch, settings, fingerprint, now - began)
+                saved = time.perf_counter() - began - before
+            if watch.progress is not None and watch.progress(
+                Progress(trainer.epoch + trainer.position / n_examples, settings.epochs, trainer.last_loss)
+            ):
+                status = "interrupted"
+                break
+            status = trainer.run(SLICE)
+    except KeyboardInterrupt:
+        status = "interrupted"
+    watch.interrupted = status == "interrupted"
+    seconds = time.perf_counter() - began
+    if watch.checkpoint is not None:
+        _checkpoint(trainer, watch, settings, fingerprint, seconds)
+    if watch.progress is not None and status == "finished":
+        watch.progress(Progress(trainer.epoch, settings.epochs, trainer.last_loss))
+    state = trainer.state()
+    validated = len(state["validation_losses"]) > 0
+    best_epoch = int(state["counters"][2]) if validated else trainer.epoch
+    parameters = state["best_parameters"] if validated else trainer.parameters
+    run = Run(
+        settings=settings,
+        initial=start,
+        network=with_parameters(start, parameters),
+        **{name: state[name] for name in _CURVES},
+        best_epoch=best_epoch,
+        updates=trainer.updates,
+        outcome=status if status in ("stopped_early", "interrupted") else "finished",  # type: ignore[arg-type]
+        fingerprint=fingerprint,
+        seconds=seconds,
+        source=watch.source,
+    )
+    return run, status
+
+
+def _trainer(start: Network, examples: Examples, validation: Examples | None, settings: Settings) -> Any:
+    kind = _core.TrainerFloat32 if settings.precision == "float32" else _core.TrainerFloat64
+    dtype = np.dtype(settings.precision)
+
+    def part(e: Examples | None) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+        if e is None:
+            return np.empty((0, start.n_inputs), dtype), np.empty((0, start.n_outputs), dtype), None
+        arrays = [None if a is None else np.ascontiguousarray(a, dtype) for a in (e.X, e.Y, e.weight)]
+        return tuple(arrays)  # type: ignore[return-value]
+
+    plan = {
+        "loss": settings.loss,
+        "optimizer": settings.optimizer,
+        "momentum": settings.momentum,
+        "beta1": settings.beta1,
+        "beta2": settings.beta2,
+        "epsilon": settings.epsilon,
+        "l2": settings.l2,
+        "weight_limit": np.inf if settings.weight_limit is None else settings.weight_limit,
+        "schedule": settings.schedule,
+        "rate": settings.learning_rate,
+        "rate_drop": settings.rate_drop,
+        "rate_every": settings.rate_every,
+        "epochs": settings.epochs,
+        "batch": settings.batch,
+        "shuffle": settings.shuffle,
+        "seed": settings.seed,
+        "patience": settings.patience,
+        "tolerance": settings.tolerance,
+        "baseline": baseline_loss(examples, settings),
+    }
+    return kind(core_layers(start), plan, part(examples), part(validation), flatten(start).astype(dtype))
+
+
+def baseline_loss(examples: Examples, settings: Settings) -> float:
+    """Return the loss of the best constant answer, the mean of the expected outputs.
+
+    Infinity where every expected output is the same: there nothing can be learnt.
+    """
+    Y, weight = examples.Y.astype(np.float64), examples.weight
+    mean = np.average(Y, axis=0, weights=weight)
+    if settings.loss == "cross_entropy":
+        with np.errstate(divide="ignore", invalid="ignore"):
+            surprise = -np.nan_to_num(mean * np.log(mean)).sum()
+            if settings.output == "sigmoid":
+                surprise -= np.nan_to_num((1 - mean) * np.log1p(-mean)).sum()
+        return float(surprise) or np.inf
+    squares = np.average((Y - mean) ** 2, axis=0, weights=weight)
+    return float(squares.sum() / 2 if settings.loss == "half_squared_error" else squares.mean()) or np.inf
+
+
+def check_size(sizes: Sequence[int], n_examples: int, settings: Settings) -> None:
+    """Refuse a network that would need more memory than `LARGEST_TRAINING`, before making it.
+
+    Raises
+    ------
+    ArgumentError
+        With the bytes needed.
+    """
+    n_weights = sum((n_in + 1) * n_out for n_in, n_out in zip(sizes, sizes[1:], strict=False))
+    copies = 5 + {"sgd": 0, "momentum": 2, "nesterov": 2, "adam": 4}[settings.optimizer]
+    size = np.dtype(settings.precision).itemsize
+    needed = n_weights * size * copies + n_examples * (sizes[0] + sizes[-1]) * size
+    if needed > LARGEST_TRAINING:
+        raise ArgumentError(
+            f"A network of {'-'.join(map(str, sizes))} needs {needed / 2**30:,.1f} GiB to train, "
+            f"and at most {LARGEST_TRAINING / 2**30:g} GiB are used",
+            "--hidden",
+            "Use fewer neurons",
+        )
+
+
+def check_targets(examples: Examples, settings: Settings) -> None:
+    """Refuse expected outputs that the loss is not defined for.
+
+    Raises
+    ------
+    ArgumentError
+        If cross-entropy is asked for and they are no probabilities.
+    """
+    if settings.loss != "cross_entropy":
+        return
+    Y = examples.Y
+    bad = ((Y < 0) | (Y > 1)).any(axis=1)
+    if settings.output == "softmax":
+        bad |= np.abs(Y.sum(axis=1) - 1) > 1e-5
+    if bad.any():
+        raise ArgumentError(
+            f"Cross-entropy expects probabilities, found {Y[bad][0].tolist()}",
+            f"the expected outputs of example {int(np.flatnonzero(bad)[0])}",
+            "Give values from 0 to 1 (for softmax, adding up to 1), or use half_squared_error",
+        )
+
+
+def _weighted(examples: Examples, settings: Settings) -> Examples:
+    """Multiply in the class weights, leave out what counts nothing, make the mean weight 1."""
+    weight = examples.weight
+    if settings.class_weight != "none":
+        if examples.classes is None:
+            raise ArgumentError("Regression has no classes to weight", "--class-weight", "Use --class-weight none")
+        by_class = class_weights(examples.Y, examples.classes, settings.class_weight)
+        weight = by_class if weight is None else weight * by_class
+    if weight is None:
+        return examples
+    if (weight < 0).any():
+        raise ArgumentError(
+            "A weight is negative", f"the weight of example {int(np.argmax(weight < 0))}", "Give weights of 0 or more"
+        )
+    kept = np.flatnonzero(weight)
+    if len(kept) == 0:
+        raise ArgumentError("Every example has weight 0", "the weights", "Give at least one example a weight")
+    weight = weight[kept] / weight[kept].mean()
+    same = np.allclose(weight, 1, rtol=1e-12, atol=0)
+    taken = examples.take(kept)
+    return Examples(taken.X, taken.Y, taken.classes, taken.groups, None if same else weight)
+
+
+# ---------------------------------------------------------------- checkpoints
+
+
+def _checkpoint(trainer: Any, watch: Watch, settings: Settings, fingerprint: str, seconds: float) -> None:
+    assert watch.checkpoint is not None
+    header = _CheckpointHeader(settings, fingerprint, watch.source, seconds)
+    write_arrays(watch.checkpoint, "checkpoint", header, trainer.state())
+
+
+def _resume(trainer: Any, watch: Watch, settings: Settings, fingerprint: str) -> float:
+    """Put the trainer where the checkpoint left off, and return the seconds spent so far."""
+    assert watch.checkpoint is not None
+    header, arrays, _ = read_arrays(watch.checkpoint, "checkpoint", _CheckpointHeader)
+    if header.settings != settings:
+        names = [n for n in Settings.__struct_fields__ if getattr(header.settings, n) != getattr(settings, n)]
+        raise ArgumentError(
+            f"The checkpoint was made with other settings: {', '.join(names)}",
+            str(watch.checkpoint),
+            "Leave those options out, or train anew without --resume",
+        )
+    if header.fingerprint != fingerprint:
+        raise ArgumentError(
+            "The recordings are not those that the checkpoint was made with",
+            str(watch.checkpoint),
+            f"Give the same recordings ({header.source or 'their source is unknown'}), or train anew without --resume",
+        )
+    try:
+        trainer.restore(arrays)
+    except (ValueError, KeyError, RuntimeError, TypeError) as error:
+        raise ModelError(
+            f"The checkpoint does not fit this training ({error})",
+            str(watch.checkpoint),
+            "Train anew without --resume",
+        ) from error
+    return header.seconds
+
+
+def checkpoint_settings(path: Path) -> tuple[Settings, str]:
+    """Return the settings of a checkpoint and where its recordings came from.
+
+    Raises
+    ------
+    ModelError
+        If the file is damaged, changed, hostile, or not a checkpoint.
+    """
+    header, _, _ = read_arrays(path, "checkpoint", _CheckpointHeader)
+    return header.settings, header.source
+
+
+# ---------------------------------------------------------------- divergence
+
+
+def _diverged(
+    status: str, trainer: Any, run: Run, examples: Examples, validation: Examples | None
+) -> DivergenceError:
+    t = trainer.trouble
+    epoch = t["epoch"] + 1
+    if t["layer"] < 0:
+        what, where = "The loss became infinite", f"epoch {epoch}"
+    else:
+        name = weight_name(run.network, t["layer"], t["neuron"], t["input"])
+        where = f"epoch {epoch}, weight {name}"
+        layer = run.network.layer_names[t["layer"]]
+        neuron = f"{layer}[{t['neuron']}]"
+        if status == "saturated" and not t["sum"]:
+            what = f"Every neuron of layer {layer!r} is saturated for every example: no gradient passes it any more"
+        elif status == "saturated":
+            what = f"Neuron {neuron} is saturated: its weighted sum reached {t['value']:.3g}, where its output is flat"
+        elif t["sum"]:
+            what = f"The weighted sum of neuron {neuron} became {t['value']}, {name} being its largest weight"
+        else:
+            what = f"The weight {name} became {t['value']}"
+        if t["update"] >= 0:
+            where += f", update {t['update'] + 1} of that epoch"
+    rate = find_learning_rate(run.initial, examples, validation, run.settings)
+    if rate is not None:
+        mend = f"Use learning rate {rate:g}: with it the same training converges (it was tried)"
+    else:
+        mend = "No smaller learning rate helped when tried: use another seed or activation, or --scale standard"
+    return DivergenceError(f"Training stopped. {what}", where, mend, run)
+
+
+def find_learning_rate(
+    start: Network, examples: Examples, validation: Examples | None, settings: Settings
+) -> float | None:
+    """Return the first of the rates ½, ¼, … of the one set with which training converges.
+
+    Each is tried, from the same starting weights, for as many epochs as were asked for or
+    as fit into half a second.
+
+    Returns
+    -------
+    float, of two significant digits, or None if none of 20 converges
+    """
+    rate = settings.learning_rate
+    for _ in range(20):
+        rate = float(f"{rate / 2:.1e}")
+        trial = msgspec.structs.replace(settings, learning_rate=rate)
+        trainer = _trainer(start, examples, validation, trial)
+        status = trainer.run(TRIAL_SECONDS)
+        losses = trainer.state()["losses"]
+        if status not in ("non_finite", "saturated") and (len(losses) < 2 or losses[-1] < losses[0]):
+            return rate
+    return None
