@@ -34,6 +34,7 @@ constexpr double step_threshold = 0.5;
 constexpr double smallest_probability = 0x1p-126;
 // e^-88 is below smallest_probability: beyond this weighted sum, sigmoid, tanh and softmax are flat.
 constexpr double flat_sum = 88;
+constexpr double flat_slope = 1e-6;
 constexpr std::size_t probed_examples = 1000;
 
 struct Layer {
@@ -209,6 +210,15 @@ void through_activation(Activation activation, const T *__restrict a, T *__restr
             break;
         }
     }
+}
+
+// ∂output/∂sum of one neuron, from its output.
+template <class T>
+T slope(Activation activation, T a) {
+    if (activation == Activation::softmax) activation = Activation::sigmoid;  // its own part: a (1 - a)
+    T delta = 1;
+    through_activation(activation, &a, &delta, 1);
+    return delta;
 }
 
 // ------------------------------------------------------------------ update
@@ -541,7 +551,7 @@ private:
         double value;
     };
 
-    // The largest weight (a NaN counts as larger) of one neuron, or of the whole layer.
+    // The first weight that is not finite, otherwise the largest, of one neuron or of the whole layer.
     Weight largest_weight(std::size_t l, std::int64_t neuron = -1) const {
         const Layer &layer = plan.layers[l];
         const T *w = &now.parameters[parameter_start_[l]];
@@ -551,6 +561,7 @@ private:
             if (neuron >= 0 && j != neuron) continue;
             if (!(std::abs(w[k]) <= std::abs(largest.value)))
                 largest = {j, i < static_cast<std::int64_t>(layer.n_in) ? i : -1, double(w[k])};
+            if (!std::isfinite(w[k])) break;
         }
         return largest;
     }
@@ -577,7 +588,7 @@ private:
                 if (!std::isfinite(weight.value)) sum = {0, 0, std::int64_t(l), weight.neuron, weight.input, weight.value, false};
             }
             if (sum.layer >= 0 || !std::isfinite(loss_)) {
-                trouble = sum;
+                trouble = sum.layer >= 0 ? sum : largest_of_all();
                 trouble.epoch = before.epoch;
                 trouble.update = step;
                 break;
@@ -585,6 +596,17 @@ private:
         }
         now = before;
         in_epoch_ = false;
+    }
+
+    // The weights are finite, but the loss is not.
+    Trouble largest_of_all() const {
+        Trouble found;
+        for (std::size_t l = 0; l < plan.layers.size(); ++l) {
+            const Weight weight = largest_weight(l);
+            if (found.layer < 0 || std::abs(weight.value) > std::abs(found.value))
+                found = {0, 0, std::int64_t(l), weight.neuron, weight.input, weight.value, false};
+        }
+        return found;
     }
 
     Trouble non_finite_sum(std::size_t example) {
@@ -602,7 +624,9 @@ private:
     struct Probe {
         double largest_sum = 0;  // of the neurons whose activation flattens
         std::int64_t layer = -1, neuron = -1;
-        std::vector<char> dead;  // layers with slope 0 and the same outputs for every example
+        // Layers that are flat for every example: an output layer whose slopes are 0, or a
+        // hidden layer whose outputs are moreover always the same.
+        std::vector<char> dead;
     };
 
     // Looks at the signals of up to `probed_examples` examples.
@@ -626,14 +650,15 @@ private:
             });
             if (example == 0) first_outputs = outputs_;
             for (std::size_t l = 0; l < plan.layers.size(); ++l) {
+                const bool output = l + 1 == plan.layers.size();
                 const T *a = &outputs_[signal_start_[l]], *first = &first_outputs[signal_start_[l]];
-                std::vector<T> slopes(plan.layers[l].n_out, T(1));
-                through_activation(plan.layers[l].activation, a, slopes.data(), slopes.size());
-                if (l + 1 == plan.layers.size() || !std::equal(a, a + slopes.size(), first) ||
-                    std::any_of(slopes.begin(), slopes.end(), [](T slope) { return slope != 0; }))
-                    result.dead[l] = 0;
+                for (std::size_t j = 0; j < plan.layers[l].n_out; ++j)
+                    if (slope(plan.layers[l].activation, a[j]) > flat_slope ||
+                        (!output && std::abs(a[j] - first[j]) > flat_slope))
+                        result.dead[l] = 0;
             }
         }
+        if (plan.loss == Loss::cross_entropy) result.dead.back() = 0;  // its slope cancels
         return result;
     }
 

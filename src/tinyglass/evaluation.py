@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,7 +13,8 @@ import numpy as np
 
 from .errors import DivergenceError
 from .network import Network
-from .preparation import expected_outputs, find_classes, find_task, prepare_inputs
+from .prediction import answers
+from .preparation import expected_outputs, find_classes, find_task
 from .recordings import Recording
 from .settings import Settings
 from .training import Watch, train
@@ -112,7 +114,7 @@ def evaluate(
     settings = msgspec.structs.replace(settings, task=task)
     classes = find_classes(recordings) if task == "classification" else None
     tested = list(recordings if test is None else test)
-    expected = _answers(expected_outputs(tested, classes), classes)
+    expected = _decided(expected_outputs(tested, classes), classes)
     split, parts = _split(recordings, classes, settings) if test is None else ("test part", None)
     folds = parts or [(list(range(len(recordings))), list(range(len(tested))))]
 
@@ -123,7 +125,7 @@ def evaluate(
         for done, (kept, left_out) in enumerate(folds):
             network, sound = _train_quietly([recordings[i] for i in kept], seeded, classes)
             failed += not sound
-            predicted[left_out] = _answer(network, [tested[i] for i in left_out], classes)
+            predicted[left_out] = _decided(answers(network, [tested[i] for i in left_out]), classes)
             if progress is not None:
                 progress((number + (done + 1) / len(folds)) / seeds)
         values.append(_value(task, expected, predicted))
@@ -161,8 +163,8 @@ def score_network(network: Network, recordings: Sequence[Recording]) -> Score:
     1.0
     """
     task = "classification" if network.classes is not None else "regression"
-    expected = _answers(expected_outputs(recordings, network.classes), network.classes)
-    predicted = _answer(network, recordings, network.classes)
+    expected = _decided(expected_outputs(recordings, network.classes), network.classes)
+    predicted = _decided(answers(network, recordings), network.classes)
     value = _value(task, expected, predicted)
     return Score(
         task=task,
@@ -198,8 +200,6 @@ def _split(
     else:
         folds = min(FOLDS, max(labels.count(name) for name in classes))
         splitter = StratifiedKFold(max(2, folds), shuffle=True, random_state=settings.seed % 2**32)
-    import warnings
-
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # a class with fewer recordings than folds
         parts = [(kept.tolist(), left_out.tolist()) for kept, left_out in splitter.split(labels, labels)]
@@ -220,13 +220,8 @@ def _train_quietly(
     return run.network, True
 
 
-def _answers(Y: np.ndarray, classes: tuple[str, ...] | None) -> np.ndarray:
-    return Y[:, 0] if classes is None else Y.argmax(axis=1)
-
-
-def _answer(network: Network, recordings: Sequence[Recording], classes: tuple[str, ...] | None) -> np.ndarray:
-    assert network.preparation is not None
-    return _answers(network.outputs(prepare_inputs(recordings, network.preparation)), classes)
+def _decided(outputs: np.ndarray, classes: tuple[str, ...] | None) -> np.ndarray:
+    return outputs[:, 0] if classes is None else outputs.argmax(axis=1)
 
 
 def _value(task: str, expected: np.ndarray, predicted: np.ndarray) -> float:
@@ -261,7 +256,7 @@ def wilson_interval(share: float, n: int) -> tuple[float, float]:
     z = 1.959963984540054
     middle = (share + z * z / (2 * n)) / (1 + z * z / n)
     reach = z / (1 + z * z / n) * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
-    return max(0.0, middle - reach), min(1.0, middle + reach)
+    return (max(0.0, middle - reach) if share > 0 else 0.0, min(1.0, middle + reach) if share < 1 else 1.0)
 
 
 def _bootstrap_interval(expected: np.ndarray, predicted: np.ndarray, seed: int) -> tuple[float, float]:

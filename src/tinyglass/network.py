@@ -104,6 +104,7 @@ class Preparation(msgspec.Struct, frozen=True):
     scale : in the channel's unit, (n_channels,)
     rate_hz : readings a second, where the recordings agree on it
     inputs : what becomes of the readings: ``"raw"``, themselves
+    answer_offset, answer_scale : in regression the answer is output · scale + offset
 
     Examples
     --------
@@ -119,6 +120,8 @@ class Preparation(msgspec.Struct, frozen=True):
     scale: tuple[float, ...]
     rate_hz: float | None = None
     inputs: Literal["raw"] = "raw"
+    answer_offset: float = 0.0
+    answer_scale: float = 1.0
 
     @property
     def n_inputs(self) -> int:
@@ -308,7 +311,7 @@ class _Header(msgspec.Struct):
 
 def network_arrays(network: Network, prefix: str = "") -> dict[str, np.ndarray]:
     """Return the weights and biases by name, as they stand in a file."""
-    arrays = {}
+    arrays: dict[str, np.ndarray] = {}
     for number, layer in enumerate(network.layers):
         arrays[f"{prefix}layer{number}.weights"] = layer.weights
         if layer.bias is not None:

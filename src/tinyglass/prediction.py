@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import numpy as np
+
 from .errors import ArgumentError
 from .network import Network
 from .preparation import prepare_inputs
@@ -60,14 +62,9 @@ def predict(network: Network, recordings: Sequence[Recording], threshold: float 
     >>> predict(train(recordings).network, recordings[:1])[0].label
     'moving_away'
     """
-    if network.preparation is None:
-        raise ArgumentError(
-            "The network was trained on numbers, not on recordings", "the network", "Use network.outputs(X)"
-        )
     threshold = network.threshold if threshold is None else threshold
     predictions = []
-    outputs_of_all = network.outputs(prepare_inputs(recordings, network.preparation)).tolist()
-    for recording, outputs in zip(recordings, outputs_of_all, strict=True):
+    for recording, outputs in zip(recordings, answers(network, recordings).tolist(), strict=True):
         if network.classes is None:
             predictions.append(Prediction(outputs[0], None, None, tuple(outputs), recording.source))
             continue
@@ -79,3 +76,26 @@ def predict(network: Network, recordings: Sequence[Recording], threshold: float 
             Prediction(best if sure else UNKNOWN, best, probability, tuple(outputs), recording.source)
         )
     return predictions
+
+
+def answers(network: Network, recordings: Sequence[Recording]) -> np.ndarray:
+    """Return the outputs for each recording; for regression, in the unit of the labels.
+
+    Returns
+    -------
+    array, (n_recordings, n_outputs)
+
+    Raises
+    ------
+    ArgumentError
+        If the network was trained on numbers, not on recordings.
+    """
+    preparation = network.preparation
+    if preparation is None:
+        raise ArgumentError(
+            "The network was trained on numbers, not on recordings", "the network", "Use network.outputs(X)"
+        )
+    outputs = network.outputs(prepare_inputs(recordings, preparation))
+    if network.classes is None:
+        return outputs * preparation.answer_scale + preparation.answer_offset
+    return outputs

@@ -189,7 +189,11 @@ def find_classes(recordings: Sequence[Recording]) -> tuple[str, ...]:
 
 
 def fit_preparation(
-    recordings: Sequence[Recording], *, scale: str | float = "standard", steps: int = 0
+    recordings: Sequence[Recording],
+    *,
+    scale: str | float = "standard",
+    steps: int = 0,
+    answers: bool = False,
 ) -> Preparation:
     """Return the preparation that suits these recordings, which are the training part.
 
@@ -201,6 +205,9 @@ def fit_preparation(
         channel is only shifted); nothing; or reading / number.
     steps : int
         Readings to resample to; 0: none if all have the same length, otherwise 32.
+    answers : bool
+        Whether labels are quantities, to be brought to mean 0 and deviation 1 too where
+        `scale` is "standard".
 
     Raises
     ------
@@ -233,6 +240,7 @@ def fit_preparation(
         divisor = np.where(deviation > 1e-12 * np.abs(readings).max(axis=0, initial=0), deviation, 1.0)
     elif scale != "none":
         divisor = np.full(n_channels, float(scale))
+    quantities = np.array([float(r.label or "nan") for r in recordings]) if answers and scale == "standard" else None
     rates = {recording.rate_hz for recording in recordings}
     return Preparation(
         channels=first.channels,
@@ -242,6 +250,8 @@ def fit_preparation(
         offset=tuple(offset.tolist()),
         scale=tuple(divisor.tolist()),
         rate_hz=rates.pop() if len(rates) == 1 else None,
+        answer_offset=0.0 if quantities is None else float(quantities.mean()),
+        answer_scale=1.0 if quantities is None else float(quantities.std()) or 1.0,
     )
 
 
@@ -342,11 +352,10 @@ def prepare(
     >>> examples.X.shape, examples.Y.shape
     ((10, 3), (10, 2))
     """
-    return Examples(
-        prepare_inputs(recordings, preparation),
-        expected_outputs(recordings, classes),
-        None if classes is None else tuple(classes),
-    )
+    Y = expected_outputs(recordings, classes)
+    if classes is None:
+        Y = (Y - preparation.answer_offset) / preparation.answer_scale
+    return Examples(prepare_inputs(recordings, preparation), Y, None if classes is None else tuple(classes))
 
 
 def class_weights(Y: np.ndarray, classes: Sequence[str], wish: str | dict[str, float]) -> np.ndarray | None:

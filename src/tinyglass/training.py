@@ -238,7 +238,9 @@ def train(
     settings = resolve(settings, task)
     labels = np.array([recording.label for recording in recordings])
     kept, aside = validation_split(np.arange(len(recordings)), labels, settings)
-    preparation = fit_preparation([recordings[i] for i in kept], scale=settings.scale, steps=settings.steps)
+    preparation = fit_preparation(
+        [recordings[i] for i in kept], scale=settings.scale, steps=settings.steps, answers=task == "regression"
+    )
     examples = prepare(recordings, preparation, classes)
     return train_examples(
         examples.take(kept),
@@ -587,23 +589,22 @@ def _diverged(
 ) -> DivergenceError:
     t = trainer.trouble
     epoch = t["epoch"] + 1
-    if t["layer"] < 0:
-        what, where = "The loss became infinite", f"epoch {epoch}"
+    name = weight_name(run.network, t["layer"], t["neuron"], t["input"])
+    where = f"epoch {epoch}, weight {name}"
+    layer = run.network.layer_names[t["layer"]]
+    neuron = f"{layer}[{t['neuron']}]"
+    if status == "saturated" and not t["sum"]:
+        what = f"Every neuron of layer {layer!r} is saturated for every example: no gradient passes it any more"
+    elif status == "saturated":
+        what = f"Neuron {neuron} is saturated: its weighted sum reached {t['value']:.3g}, where its output is flat"
+    elif t["sum"]:
+        what = f"The weighted sum of neuron {neuron} became {t['value']}, {name} being its largest weight"
+    elif np.isfinite(t["value"]):
+        what = f"The loss overflowed, {name} = {t['value']:.3g} being the largest weight"
     else:
-        name = weight_name(run.network, t["layer"], t["neuron"], t["input"])
-        where = f"epoch {epoch}, weight {name}"
-        layer = run.network.layer_names[t["layer"]]
-        neuron = f"{layer}[{t['neuron']}]"
-        if status == "saturated" and not t["sum"]:
-            what = f"Every neuron of layer {layer!r} is saturated for every example: no gradient passes it any more"
-        elif status == "saturated":
-            what = f"Neuron {neuron} is saturated: its weighted sum reached {t['value']:.3g}, where its output is flat"
-        elif t["sum"]:
-            what = f"The weighted sum of neuron {neuron} became {t['value']}, {name} being its largest weight"
-        else:
-            what = f"The weight {name} became {t['value']}"
-        if t["update"] >= 0:
-            where += f", update {t['update'] + 1} of that epoch"
+        what = f"The weight {name} became {t['value']}"
+    if t["update"] >= 0:
+        where += f", update {t['update'] + 1} of that epoch"
     rate = find_learning_rate(run.initial, examples, validation, run.settings)
     if rate is not None:
         mend = f"Use learning rate {rate:g}: with it the same training converges (it was tried)"
