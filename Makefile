@@ -11,7 +11,7 @@ WORKERS ?= auto
 
 demo: install
 	@$(BIN)/tinyglass train --preset course --out demo
-	@$(BIN)/tinyglass predict demo src/tinyglass/recordings/course/moving_closer.txt --only 3
+	@$(BIN)/tinyglass predict demo examples/one_recording.txt
 
 test: install
 	$(BIN)/pytest -n $(WORKERS) --cov --cov-report=term-missing:skip-covered

@@ -11,6 +11,7 @@ import math
 import re
 import tomllib
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_type_hints
 
@@ -242,12 +243,17 @@ def describe(name: str) -> str:
 
 def explain_field(name: str) -> tuple[str, Any, Any]:
     """Return a setting's explanation, its choices (a tuple) or its type, and its default."""
-    annotation = get_type_hints(Settings, include_extras=True)[name]
+    annotation, default = _fields()[name]
     inner, *metas = get_args(annotation)
     text = next(meta.description for meta in metas if meta.description)
     choices = get_args(inner) if getattr(inner, "__origin__", None) is Literal else None
-    fields = {field.name: field.default for field in msgspec.structs.fields(Settings)}
-    return text, choices or inner, fields[name]
+    return text, choices or inner, default
+
+
+@cache
+def _fields() -> dict[str, tuple[Any, Any]]:
+    hints = get_type_hints(Settings, include_extras=True)
+    return {field.name: (hints[field.name], field.default) for field in msgspec.structs.fields(Settings)}
 
 
 def show_value(value: Any) -> str:

@@ -78,7 +78,7 @@ class Run:
     outcome : "finished", "stopped_early" or "interrupted"
     fingerprint : str, of the training and validation examples
     seconds : float, spent training
-    source : str, where the recordings came from
+    about : dict, whatever the caller wants kept: the command line keeps where the recordings came from
     """
 
     settings: Settings
@@ -93,7 +93,7 @@ class Run:
     outcome: Outcome
     fingerprint: str
     seconds: float
-    source: str = ""
+    about: dict[str, Any] = field(default_factory=dict)
 
     @property
     def epochs(self) -> int:
@@ -147,7 +147,7 @@ class Run:
             outcome=header.outcome,
             fingerprint=header.fingerprint,
             seconds=header.seconds,
-            source=header.source,
+            about=header.about,
         )
 
 
@@ -165,14 +165,14 @@ class _RunHeader(msgspec.Struct):
     outcome: Outcome
     fingerprint: str
     seconds: float
-    source: str
+    about: dict[str, Any]
 
 
 class _CheckpointHeader(msgspec.Struct):
     settings: Settings
     fingerprint: str
-    source: str
     seconds: float
+    about: dict[str, Any]
 
 
 @dataclass
@@ -184,13 +184,14 @@ class Watch:
     progress : function of `Progress`, called at least every 50 ms; if it returns True, training ends
     checkpoint : path of the checkpoint, or None
     resume : whether to continue from that checkpoint
-    source : str, where the recordings came from
+    about : dict, kept in the checkpoint and the run
+    interrupted : bool, set where Ctrl-C or `progress` ended the training
     """
 
     progress: Callable[[Progress], Any] | None = None
     checkpoint: Path | None = None
     resume: bool = False
-    source: str = ""
+    about: dict[str, Any] = field(default_factory=dict)
     interrupted: bool = field(default=False, init=False)
 
 
@@ -410,7 +411,7 @@ def _drive(
         outcome=status if status in ("stopped_early", "interrupted") else "finished",  # type: ignore[arg-type]
         fingerprint=fingerprint,
         seconds=seconds,
-        source=watch.source,
+        about=watch.about,
     )
     return run, status
 
@@ -537,7 +538,7 @@ def _weighted(examples: Examples, settings: Settings) -> Examples:
 
 def _checkpoint(trainer: Any, watch: Watch, settings: Settings, fingerprint: str, seconds: float) -> None:
     assert watch.checkpoint is not None
-    header = _CheckpointHeader(settings, fingerprint, watch.source, seconds)
+    header = _CheckpointHeader(settings, fingerprint, seconds, watch.about)
     write_arrays(watch.checkpoint, "checkpoint", header, trainer.state())
 
 
@@ -556,7 +557,7 @@ def _resume(trainer: Any, watch: Watch, settings: Settings, fingerprint: str) ->
         raise ArgumentError(
             "The recordings are not those that the checkpoint was made with",
             str(watch.checkpoint),
-            f"Give the same recordings ({header.source or 'their source is unknown'}), or train anew without --resume",
+            "Give the same recordings, or train anew without --resume",
         )
     try:
         trainer.restore(arrays)
@@ -569,8 +570,8 @@ def _resume(trainer: Any, watch: Watch, settings: Settings, fingerprint: str) ->
     return header.seconds
 
 
-def checkpoint_settings(path: Path) -> tuple[Settings, str]:
-    """Return the settings of a checkpoint and where its recordings came from.
+def read_checkpoint(path: Path) -> tuple[Settings, dict[str, Any]]:
+    """Return the settings that a checkpoint was made with, and what was to be kept with it.
 
     Raises
     ------
@@ -578,7 +579,7 @@ def checkpoint_settings(path: Path) -> tuple[Settings, str]:
         If the file is damaged, changed, hostile, or not a checkpoint.
     """
     header, _, _ = read_arrays(path, "checkpoint", _CheckpointHeader)
-    return header.settings, header.source
+    return header.settings, header.about
 
 
 # ---------------------------------------------------------------- divergence

@@ -1,0 +1,640 @@
+"""The command line: one verb for each public function.
+
+Options for settings are made from `tinyglass.settings.Settings`; everything heavy is
+imported by the verb that needs it, so that ``--help`` answers at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from . import __version__
+from .errors import ArgumentError, StorageError, TinyglassError
+from .settings import (
+    PRESETS,
+    Settings,
+    as_options,
+    describe,
+    explain_field,
+    make_settings,
+    nearest,
+    option,
+    parse_value,
+    read_config,
+)
+
+if TYPE_CHECKING:
+    from .evaluation import Score
+    from .network import Network
+    from .prediction import Prediction
+    from .recordings import Recording
+    from .training import Run
+
+MODEL, RUN, CHECKPOINT, REPORT = "model.safetensors", "run.safetensors", "checkpoint.safetensors", "report.html"
+INTERRUPTED = 130  # the exit code that shells give Ctrl-C
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line, and exit with 0, 2 for bad input, 130 after Ctrl-C.
+
+    Examples
+    --------
+    >>> main(["--version"])  # doctest: +SKIP
+    tinyglass 0.1.0
+    """
+    parser = make_parser()
+    options = parser.parse_args(arguments)
+    try:
+        code = options.verb(options)
+        sys.stdout.flush()
+    except TinyglassError as error:
+        sys.stdout.flush()
+        print(f"tinyglass: {error}", file=sys.stderr)
+        code = 2
+    except BrokenPipeError:
+        # The reader of our output has gone, as with `| head`.
+        sys.stdout = None  # type: ignore[assignment]
+        code = 0
+    except KeyboardInterrupt:
+        print("tinyglass: stopped.", file=sys.stderr)
+        code = INTERRUPTED
+    sys.exit(code)
+
+
+class _Parser(argparse.ArgumentParser):
+    """Say what is wrong with an option, and offer the nearest known one."""
+
+    def error(self, message: str) -> Any:
+        mend = f"See {self.prog} --help"
+        found = message.removeprefix("unrecognized arguments: ").split()[0]
+        if message.startswith("unrecognized arguments: --"):
+            mend = nearest(found.split("=")[0], sorted(self._option_string_actions)).partition("?")[0]
+            mend = f"{mend}? {self.prog} --help lists all" if mend.startswith("Did") else f"See {self.prog} --help"
+        print(f"tinyglass: {message[:1].upper()}{message[1:]}. In the command line. {mend}.", file=sys.stderr)
+        sys.exit(2)
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """Return the parser of the whole command line."""
+    parser = _Parser(
+        prog="tinyglass",
+        description="A glass box for tiny neural networks: record, train, read every number, run on the board.",
+        epilog="tinyglass VERB --help explains a verb and all its options.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action="version", version=f"tinyglass {__version__}")
+    verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True)
+
+    def add(name: str, run: Callable[[argparse.Namespace], int], text: str) -> argparse.ArgumentParser:
+        verb = verbs.add_parser(name, help=text, description=text + ".", allow_abbrev=False)
+        verb.set_defaults(verb=run)
+        return verb
+
+    verb = add("train", train_verb, "train a network on recordings, score it, and write model and report")
+    verb.add_argument("path", nargs="?", type=Path, metavar="PATH", help="recordings: a file or a folder (default: the course's ten)")
+    verb.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for model, run and report")
+    verb.add_argument("--test", type=Path, metavar="PATH", help="recordings to test on (default: parts of the others, left out in turn)")
+    verb.add_argument("--preset", metavar="NAME", help=f"settings by name: {', '.join(PRESETS)} (the course's program as it should be)")
+    verb.add_argument("--config", type=Path, metavar="FILE", help="settings from a TOML file; options on the command line win")
+    verb.add_argument("--seeds", type=_count, metavar="N", help="score with N seeds: mean and standard deviation")
+    verb.add_argument("--resume", action="store_true", help="continue a training in DIR that was killed or stopped")
+    _add_json(verb)
+    settings = verb.add_argument_group("settings", "also names in the TOML file, with _ for -")
+    for name in Settings.__struct_fields__:
+        _add_setting(settings, name)
+
+    verb = add("test", test_verb, "score a trained network on labelled recordings")
+    _add_model_and_path(verb)
+    _add_json(verb)
+
+    verb = add("predict", predict_verb, "say what recordings are, with probabilities")
+    _add_model_and_path(verb)
+    verb.add_argument("--threshold", type=float, metavar="P", help="less sure than this is unknown (default: the network's own)")
+    _add_json(verb)
+
+    verb = add("show", show_verb, "show a trained network: layers, every weight, settings, how to reproduce it")
+    verb.add_argument("model", type=Path, metavar="DIR", help="folder of a training, or a model file")
+    _add_json(verb)
+    return parser
+
+
+def _add_json(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("--json", action="store_true", help="print one JSON object, and nothing else")
+
+
+def _add_model_and_path(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("model", type=Path, metavar="DIR", help="folder of a training, or a model file")
+    verb.add_argument("path", type=Path, metavar="PATH", help="recordings: a file or a folder")
+
+
+def _add_setting(group: Any, name: str) -> None:
+    text = describe(name).replace("%", "%%")
+    if isinstance(explain_field(name)[2], bool):
+        group.add_argument(option(name), action=argparse.BooleanOptionalAction, default=None, help=text)
+    else:
+        group.add_argument(option(name), metavar="X", help=text)
+
+
+def _count(text: str) -> int:
+    if not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"expected a whole number of 1 or more, found {text!r}")
+    return int(text)
+
+
+# ---------------------------------------------------------------- train
+
+
+def train_verb(options: argparse.Namespace) -> int:
+    """Train, score, and write model, run and report."""
+    from .recordings import read_recordings
+    from .storage import training_folder
+
+    given = _given_settings(options)
+    with training_folder(options.out) as folder:
+        checkpoint = folder / CHECKPOINT
+        if options.resume:
+            settings, about = _settings_to_resume(options, given, checkpoint)
+        else:
+            settings = make_settings(given.values, given.preset, given.where)
+            about = {
+                "path": None if options.path is None else str(options.path),
+                "test": None if options.test is None else str(options.test),
+                "seeds": options.seeds or 1,
+            }
+        recordings = read_recordings(about["path"])
+        tested = None if about["test"] is None else read_recordings(about["test"])
+        if not options.resume and checkpoint.exists():
+            _put_aside(checkpoint)
+        return _train(recordings, tested, settings, about, folder, options)
+
+
+class _Given:
+    """The settings on the command line and in the file, before they are checked."""
+
+    def __init__(self, values: dict[str, Any], preset: str | None, where: str | None) -> None:
+        self.values, self.preset, self.where = values, preset, where
+
+
+def _given_settings(options: argparse.Namespace) -> _Given:
+    config = {} if options.config is None else read_config(options.config)
+    preset = options.preset or config.pop("preset", None)
+    config.pop("preset", None)
+    if config:
+        make_settings(config, preset, str(options.config))  # so that its errors name the file
+    typed = {}
+    for name in Settings.__struct_fields__:
+        value = getattr(options, name)
+        if value is not None:
+            typed[name] = parse_value(name, value) if isinstance(value, str) else value
+    return _Given({**{key.replace("-", "_"): value for key, value in config.items()}, **typed}, preset, None)
+
+
+def _settings_to_resume(
+    options: argparse.Namespace, given: _Given, checkpoint: Path
+) -> tuple[Settings, dict[str, Any]]:
+    import msgspec
+
+    from .training import read_checkpoint
+
+    if not checkpoint.exists():
+        done = (checkpoint.parent / RUN).exists()
+        raise ArgumentError(
+            "The training in this folder is complete" if done else "There is no training to resume in this folder",
+            str(checkpoint.parent),
+            f"See it with: tinyglass show {shlex.quote(str(checkpoint.parent))}" if done else "Train without --resume",
+        )
+    settings, about = read_checkpoint(checkpoint)
+    wanted = msgspec.structs.asdict(make_settings(given.values, given.preset))
+    names = given.values if given.preset is None else {**PRESETS.get(given.preset, {}), **given.values}
+    decided_later = {"loss", "output", "start", "task"}  # the checkpoint has what became of their "auto"
+    other = [
+        name
+        for name in names
+        if wanted[name] != getattr(settings, name) and not (name in decided_later and wanted[name] == "auto")
+    ]
+    if other:
+        raise ArgumentError(
+            f"The training to resume was started with other settings: {', '.join(map(option, other))}",
+            str(checkpoint),
+            "Leave those options out, or train anew without --resume",
+        )
+    for name in ("path", "test"):
+        value = getattr(options, name)
+        about[name] = about.get(name) if value is None else str(value)
+    about["seeds"] = options.seeds or about.get("seeds", 1)
+    return settings, about
+
+
+def _put_aside(checkpoint: Path) -> None:
+    aside = checkpoint.with_name("checkpoint-before.safetensors")
+    checkpoint.replace(aside)
+    print(
+        f"tinyglass: an unfinished training was in this folder; its checkpoint is now {aside.name} "
+        f"(rename it to {CHECKPOINT} and use --resume to continue it).",
+        file=sys.stderr,
+    )
+
+
+def _train(
+    recordings: list[Recording],
+    tested: list[Recording] | None,
+    settings: Settings,
+    about: dict[str, Any],
+    folder: Path,
+    options: argparse.Namespace,
+) -> int:
+    from .errors import DivergenceError
+    from .evaluation import evaluate, score_network
+    from .report import write_report
+    from .training import Watch, train
+
+    watch = Watch(checkpoint=folder / CHECKPOINT, resume=options.resume, about=about)
+    score: Score | None = None
+    with _progress_bar(options) as (show, message):
+        show("training", 0.0)
+        watch.progress = lambda p: show("training", p.epoch / p.epochs, p.loss)
+        try:
+            run = train(recordings, settings, watch)
+        except DivergenceError:
+            (folder / CHECKPOINT).unlink(missing_ok=True)  # continuing would end in the same place
+            raise
+        sha256 = run.network.save(folder / MODEL, {"fingerprint": run.fingerprint, "tinyglass": __version__})
+        run.save(folder / RUN)
+        if run.outcome != "interrupted":
+            try:
+                show("scoring", 0.0)
+                score = evaluate(
+                    recordings,
+                    settings,
+                    test=tested,
+                    seeds=about["seeds"],
+                    progress=lambda share: show("scoring", share),
+                )
+            except KeyboardInterrupt:
+                message("Stopped while scoring: the model is complete, the score is missing.")
+    own = score_network(run.network, recordings)
+    command = reproduce(run, folder)
+    write_report(folder / REPORT, run, recordings, score, own, command=command, sha256=sha256)
+    if run.outcome != "interrupted":
+        (folder / CHECKPOINT).unlink(missing_ok=True)
+
+    facts = _train_facts(run, score, own, recordings, tested, folder, sha256)
+    if options.json:
+        _print_json(facts)
+    else:
+        _print_training(run, score, own, recordings, folder)
+    if run.outcome == "interrupted":
+        message(
+            f"Stopped in epoch {run.epochs + 1} of {run.settings.epochs}; what was reached is kept. "
+            f"Continue with: tinyglass train --out {shlex.quote(str(folder))} --resume"
+        )
+    return INTERRUPTED if score is None else 0
+
+
+def _train_facts(
+    run: Run,
+    score: Score | None,
+    own: Score,
+    recordings: list[Recording],
+    tested: list[Recording] | None,
+    folder: Path,
+    sha256: str,
+) -> dict[str, Any]:
+    name = own.name
+    facts: dict[str, Any] = {
+        name: score.value if score else None,
+        "interval": list(score.interval) if score else None,
+        "split": score.split if score else None,
+        "n_train": score.n_train if score else len(recordings),
+        "n_test": score.n_test if score else len(tested or ()),
+        "seeds": len(score.values) if score else run.about.get("seeds", 1),
+    }
+    if score and score.deviation is not None:
+        facts[f"{name}_sd"] = score.deviation
+    if score and score.mean_absolute_error is not None:
+        facts["mean_absolute_error"] = score.mean_absolute_error
+    return facts | {
+        f"train_{name}": own.value,
+        "failed_trainings": score.failed if score else 0,
+        "classes": None if run.network.classes is None else list(run.network.classes),
+        "n_inputs": run.network.n_inputs,
+        "inputs": run.network.preparation.inputs if run.network.preparation else None,
+        "hidden": list(run.settings.hidden),
+        "epochs": run.epochs,
+        "best_epoch": run.best_epoch,
+        "outcome": run.outcome,
+        "loss": float(run.losses[-1]) if run.epochs else None,
+        "seconds": run.seconds,
+        "seed": run.settings.seed,
+        "out": str(folder),
+        "model": str(folder / MODEL),
+        "report": str(folder / REPORT),
+        "sha256": sha256,
+        "fingerprint": run.fingerprint,
+    }
+
+
+def reproduce(run: Run, folder: Path) -> str:
+    """Return the command that trains the same network again, to the bit."""
+    words = ["tinyglass", "train"]
+    if run.about.get("path"):
+        words.append(run.about["path"])
+    words += ["--out", str(folder)]
+    if run.about.get("test"):
+        words += ["--test", run.about["test"]]
+    if run.about.get("seeds", 1) > 1:
+        words += ["--seeds", str(run.about["seeds"])]
+    return shlex.join(words + as_options(run.settings))
+
+
+# ---------------------------------------------------------------- test, predict, show
+
+
+def _load(path: Path) -> tuple[Network, dict[str, Any], str]:
+    from .network import load_network
+
+    if path.is_dir():
+        if not (path / MODEL).exists():
+            raise StorageError(
+                f"There is no {MODEL} in this folder", str(path), f"Train first: tinyglass train --out {path}"
+            )
+        path = path / MODEL
+    return load_network(path)
+
+
+def test_verb(options: argparse.Namespace) -> int:
+    """Score a network on labelled recordings."""
+    from .evaluation import score_network
+    from .recordings import read_recordings
+
+    network, _, sha256 = _load(options.model)
+    recordings = read_recordings(options.path)
+    score = score_network(network, recordings)
+    if options.json:
+        facts: dict[str, Any] = {score.name: score.value, "interval": list(score.interval), "n_test": score.n_test}
+        if score.classes is not None:
+            facts |= {"classes": list(score.classes), "confusion": score.confusion.tolist()}
+        else:
+            facts["mean_absolute_error"] = score.mean_absolute_error
+        _print_json(facts | {"sha256": sha256})
+        return 0
+    _print_table(_score_rows(score, len(recordings)), f"{options.model} on {options.path}")
+    if score.classes is not None:
+        _print_confusion(score)
+    return 0
+
+
+def predict_verb(options: argparse.Namespace) -> int:
+    """Say what recordings are."""
+    from .prediction import predict
+    from .recordings import read_recordings
+
+    network, _, sha256 = _load(options.model)
+    if options.threshold is not None and not 0 <= options.threshold <= 1:
+        raise ArgumentError(
+            f"Expected a number from 0 to 1, found {options.threshold}", "--threshold", "Give such a number"
+        )
+    predictions = predict(network, read_recordings(options.path), options.threshold)
+    if options.json:
+        _print_json(
+            {
+                "predictions": [_prediction_facts(p, network) for p in predictions],
+                "classes": None if network.classes is None else list(network.classes),
+                "threshold": network.threshold if options.threshold is None else options.threshold,
+                "sha256": sha256,
+            }
+        )
+        return 0
+    _print_predictions(predictions, network)
+    return 0
+
+
+def _prediction_facts(prediction: Prediction, network: Network) -> dict[str, Any]:
+    facts: dict[str, Any] = {"source": prediction.source, "label": prediction.label}
+    if network.classes is None:
+        return facts
+    by_class = dict(zip(network.classes, prediction.outputs, strict=True))
+    return facts | {
+        "best": prediction.best,
+        "probability": prediction.probability,
+        "probabilities": by_class if network.gives_probabilities else None,
+        "outputs": by_class,
+    }
+
+
+def show_verb(options: argparse.Namespace) -> int:
+    """Show a network: layers, every weight, settings, how to reproduce it."""
+    import msgspec
+
+    from .training import Run
+
+    network, about, sha256 = _load(options.model)
+    run_path = options.model / RUN if options.model.is_dir() else options.model.with_name(RUN)
+    run = Run.load(run_path) if run_path.exists() else None
+    folder = run_path.parent
+    if options.json:
+        facts: dict[str, Any] = {
+            "layers": [
+                {
+                    "name": name,
+                    "n_inputs": layer.n_inputs,
+                    "n_outputs": layer.n_outputs,
+                    "activation": layer.activation,
+                    "weights": layer.weights.tolist(),
+                    "bias": None if layer.bias is None else layer.bias.tolist(),
+                }
+                for name, layer in zip(network.layer_names, network.layers, strict=True)
+            ],
+            "classes": None if network.classes is None else list(network.classes),
+            "inputs": list(network.input_names),
+            "preparation": None if network.preparation is None else msgspec.structs.asdict(network.preparation),
+            "precision": network.dtype.name,
+            "threshold": network.threshold,
+            "n_weights": network.n_weights,
+            "sha256": sha256,
+            "fingerprint": about.get("fingerprint"),
+        }
+        if run is not None:
+            facts |= {
+                "settings": msgspec.structs.asdict(run.settings),
+                "epochs": run.epochs,
+                "outcome": run.outcome,
+                "seconds": run.seconds,
+                "reproduce": reproduce(run, folder),
+            }
+        _print_json(facts)
+        return 0
+    _print_network(network, run, sha256, folder)
+    return 0
+
+
+# ---------------------------------------------------------------- what is printed
+
+
+def _print_json(facts: dict[str, Any]) -> None:
+    import msgspec
+
+    sys.stdout.write(msgspec.json.encode(facts).decode() + "\n")
+
+
+def _console(**kwargs: Any) -> Any:
+    from rich.console import Console
+
+    return Console(highlight=False, markup=False, emoji=False, **kwargs)
+
+
+@contextmanager
+def _progress_bar(options: argparse.Namespace) -> Iterator[tuple[Callable[..., None], Callable[[str], None]]]:
+    """Give a function that moves the bar, and one that prints a message; both on standard error."""
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+    console = _console(stderr=True)
+    with Progress(
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        TaskProgressColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[loss]}", markup=False),
+        console=console,
+    ) as progress:
+        tasks: dict[str, Any] = {}
+
+        def show(name: str, share: float, loss: float | None = None) -> None:
+            if name not in tasks:
+                tasks[name] = progress.add_task(name, total=1.0, loss="")
+            text = "" if loss is None or loss != loss else f"loss {loss:.4g}"
+            progress.update(tasks[name], completed=share, loss=text)
+
+        yield show, lambda text: print(f"tinyglass: {text}", file=sys.stderr)
+
+
+def _print_table(rows: list[tuple[str, str]], title: str) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(title=Text(title), show_header=False, title_justify="left")
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    for name, value in rows:
+        table.add_row(Text(name), Text(value))
+    _console().print(table)
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f} %"
+
+
+def _score_rows(score: Score, n: int) -> list[tuple[str, str]]:
+    if score.classes is not None:
+        low, high = (_percent(end) for end in score.interval)
+        deviation = "" if score.deviation is None else f" ± {_percent(score.deviation)} over {len(score.values)} seeds"
+        right = round(score.values[0] * score.n_test)
+        rows = [("accuracy", f"{_percent(score.value)}{deviation}")]
+        if score.deviation is None:
+            rows[0] = ("accuracy", f"{_percent(score.value)} ({right} of {score.n_test})")
+        return [*rows, ("95 % interval", f"{low} to {high}")]
+    deviation = "" if score.deviation is None else f" ± {score.deviation:.4f} over {len(score.values)} seeds"
+    return [
+        ("R²", f"{score.value:.4f}{deviation}"),
+        ("95 % interval", f"{score.interval[0]:.4f} to {score.interval[1]:.4f}"),
+        ("mean absolute error", f"{score.mean_absolute_error:.4g}"),
+    ]
+
+
+def _print_training(run: Run, score: Score | None, own: Score, recordings: list[Recording], folder: Path) -> None:
+    network = run.network
+    sizes = [network.n_inputs, *(layer.n_outputs for layer in network.layers)]
+    rows = [
+        ("recordings", f"{len(recordings)} from {run.about.get('path') or 'the course (CC BY-SA 4.0)'}"),
+        ("network", f"{'-'.join(map(str, sizes))}, {network.n_weights} weights"),
+        ("epochs", f"{run.epochs} of {run.settings.epochs}" + (", stopped early" if run.outcome == "stopped_early" else "")),
+        ("loss", f"{run.losses[0]:.6g} → {run.losses[-1]:.6g}" if run.epochs else "–"),
+        ("time", f"{run.seconds:.2f} s"),
+    ]
+    if network.classes is not None:
+        counts = {name: sum(r.label == name for r in recordings) for name in network.classes}
+        rows.insert(1, ("classes", ", ".join(f"{name} ({count})" for name, count in counts.items())))
+        rows.append(("on its own recordings", f"{round(own.value * own.n_test)} of {own.n_test} right"))
+    else:
+        rows.append(("R² on its own recordings", f"{own.value:.4f}"))
+    if score is not None:
+        rows.append(("score", score.split))
+        rows += _score_rows(score, len(recordings))
+        if score.failed:
+            rows.append(("warning", f"{score.failed} of the scored trainings diverged or saturated"))
+    rows += [("model", str(folder / MODEL)), ("report", str(folder / REPORT))]
+    _print_table(rows, "trained" if run.outcome != "interrupted" else "interrupted")
+
+
+def _print_confusion(score: Score) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(title=Text("rows: what it was; columns: what the network said"), title_justify="left")
+    table.add_column()
+    for name in score.classes or ():
+        table.add_column(Text(name), justify="right")
+    for name, row in zip(score.classes or (), score.confusion.tolist(), strict=True):
+        table.add_row(Text(name), *map(str, row))
+    _console().print(table)
+
+
+def _print_predictions(predictions: list[Prediction], network: Network) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(title_justify="left")
+    table.add_column("recording", overflow="fold")
+    table.add_column("prediction")
+    for name in network.classes or ():
+        table.add_column(Text(name if network.gives_probabilities else f"output {name}"), justify="right")
+    for p in predictions:
+        if network.classes is None:
+            table.add_row(Text(p.source), f"{p.label:.6g}")
+            continue
+        cells = [_percent(o) if network.gives_probabilities else f"{o:.4f}" for o in p.outputs]
+        table.add_row(Text(p.source), Text(str(p.label)), *cells)
+    _console().print(table)
+    if network.classes is not None and not network.gives_probabilities:
+        print("The outputs are no probabilities: only softmax makes them so.")
+
+
+def _print_network(network: Network, run: Run | None, sha256: str, folder: Path) -> None:
+    from .settings import show_value
+
+    print(f"{'-'.join(str(n) for n in [network.n_inputs, *(x.n_outputs for x in network.layers)])} network, "
+          f"{network.n_weights} weights, {network.dtype}, SHA-256 {sha256}")
+    if network.classes is not None:
+        print(f"classes: {', '.join(network.classes)}; less sure than {network.threshold:g} is unknown")
+    if network.preparation is not None:
+        p = network.preparation
+        print(f"inputs: {p.n_steps} readings of {', '.join(p.channels)}, each (reading - offset) / scale")
+        for channel, unit, offset, scale in zip(p.channels, p.units, p.offset, p.scale, strict=True):
+            print(f"  {channel}{f' in {unit}' if unit else ''}: offset {offset!r}, scale {scale!r}")
+        if network.classes is None:
+            print(f"answer: output * {p.answer_scale!r} + {p.answer_offset!r}")
+    names: Sequence[str] = network.input_names
+    for name, layer in zip(network.layer_names, network.layers, strict=True):
+        print(f"\n{name}: {layer.n_outputs} neurons, {layer.activation}")
+        for j, row in enumerate(layer.weights):
+            for source, weight in zip(names, row, strict=True):
+                print(f"  {name}[{j}] <- {source:<24} {weight!s:>16}")
+            if layer.bias is not None:
+                print(f"  {name}[{j}] <- {'bias':<24} {layer.bias[j]!s:>16}")
+        names = [f"{name}[{j}]" for j in range(layer.n_outputs)]
+    if run is not None:
+        print(f"\ntrained {run.epochs} epochs ({run.outcome.replace('_', ' ')}) in {run.seconds:.2f} s")
+        print(f"data fingerprint: {run.fingerprint}")
+        for field in Settings.__struct_fields__:
+            print(f"  {field} = {show_value(getattr(run.settings, field))}")
+        print(f"\nreproduce with:\n  {reproduce(run, folder)}")
+
+
+if __name__ == "__main__":
+    main()

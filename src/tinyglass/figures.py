@@ -1,0 +1,203 @@
+"""Pictures, as SVG text. They need matplotlib; without it every function here gives None."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Sequence
+from functools import wraps
+from typing import Any
+
+import numpy as np
+
+from .network import Network
+from .recordings import Recording
+
+BLUE, ORANGE, GREEN, PURPLE, GREY = "#0072b2", "#d55e00", "#007a5a", "#a3478a", "#666666"
+"""Colours that colour-blind people tell apart too (M. Okabe and K. Ito, 2008), darkened for contrast."""
+
+MOST_LINES = 40  # recordings drawn of each class
+MOST_POINTS = 400  # of a curve
+MOST_NEURONS = 10  # drawn of each layer
+MOST_NUMBERS = 24  # weights whose numbers are written on the picture
+
+STYLE = {
+    "svg.fonttype": "none",  # text stays text
+    "svg.hashsalt": "tinyglass",  # the same picture, the same bytes
+    "text.parse_math": False,  # a $ in a label is a $
+    "font.family": "sans-serif",
+    "font.size": 12,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.edgecolor": GREY,
+    "lines.linewidth": 1.6,
+}
+
+
+def printable(text: str) -> str:
+    """Return the text with what cannot stand in a picture or a page replaced by �.
+
+    Examples
+    --------
+    >>> printable("left\\x00")
+    'left�'
+    """
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
+
+
+def _svg(draw: Callable[..., Any]) -> Callable[..., str | None]:
+    """Let a function that draws on a matplotlib module's figure return SVG text."""
+
+    @wraps(draw)
+    def drawn(*arguments: Any, **options: Any) -> str | None:
+        try:
+            import matplotlib
+            from matplotlib.figure import Figure
+        except ImportError:
+            return None
+        with matplotlib.rc_context(STYLE):
+            figure = draw(Figure, *arguments, **options)
+            text = io.StringIO()
+            figure.savefig(text, format="svg", metadata={"Date": None}, bbox_inches="tight")
+        return text.getvalue()
+
+    return drawn
+
+
+@_svg
+def draw_recordings(Figure: Any, recordings: Sequence[Recording], classes: Sequence[str] | None) -> Any:
+    """Return the recordings as lines, one panel a class and channel."""
+    channels = recordings[0].channels
+    rows: list[tuple[str, list[Recording]]] = [("all recordings", list(recordings))]
+    if classes is not None:
+        rows = [(name, [r for r in recordings if r.label == name]) for name in classes]
+    # A row of a table is drawn over its columns: as many channels as it has are no panels.
+    across = all(r.n_readings == 1 for r in recordings)
+    columns = 1 if across else len(channels)
+    figure = Figure(figsize=(max(5, 3 * columns), 2.1 * len(rows) + 0.4), layout="constrained")
+    panels = figure.subplots(len(rows), columns, sharex="col", sharey="col", squeeze=False)
+    for (name, members), panel_row in zip(rows, panels, strict=True):
+        chosen = [members[i] for i in np.linspace(0, len(members) - 1, MOST_LINES).astype(int)]
+        if len(members) <= MOST_LINES:
+            chosen = members
+        for column, panel in enumerate(panel_row):
+            for recording in chosen:
+                values = recording.signal[0] if across else recording.signal[:, column]
+                panel.plot(*_over(recording, len(values), across), values, color=BLUE, alpha=0.6, marker=".")
+            more = f", {len(chosen)} of {len(members)} drawn" if len(chosen) < len(members) else ""
+            panel.set_title(f"{printable(name)} ({len(members)}{more})" if column == 0 else "", loc="left")
+            unit = recordings[0].units[column]
+            label = "" if across else printable(f"{channels[column]}{f' ({unit})' if unit else ''}")
+            panel.set_ylabel(label)
+            panel.grid(color="#dddddd", linewidth=0.6)
+    if across and len(channels) <= 12:
+        panels[-1][0].set_xticks(range(len(channels)), [printable(c) for c in channels], rotation=30, ha="right")
+    else:
+        known = all(r.rate_hz for r in recordings) and not across
+        for panel in panels[-1]:
+            panel.set_xlabel("seconds" if known else "reading")
+    return figure
+
+
+def _over(recording: Recording, n: int, across: bool) -> tuple[np.ndarray]:
+    """Return where the readings lie: in time, if it is known."""
+    if across or recording.rate_hz is None:
+        return (np.arange(n),)
+    return (np.arange(n) / recording.rate_hz,)
+
+
+@_svg
+def draw_curves(
+    Figure: Any, curves: Sequence[tuple[str, str, Sequence[tuple[str, np.ndarray]]]], best_epoch: int | None = None
+) -> Any:
+    """Return curves over the epochs, one panel a (title, scale, named curves)."""
+    figure = Figure(figsize=(6, 2.6 * len(curves) + 0.3), layout="constrained")
+    panels = figure.subplots(len(curves), 1, sharex=True, squeeze=False)[:, 0]
+    for panel, (title, scale, named) in zip(panels, curves, strict=True):
+        for (name, curve), colour, dash in zip(named, (BLUE, ORANGE), ("-", "--"), strict=False):
+            at = np.unique(np.linspace(0, len(curve) - 1, min(MOST_POINTS, len(curve))).astype(int))
+            panel.plot(at + 1, curve[at], color=colour, linestyle=dash, label=name, marker="." if len(at) < 3 else "")
+        positive = all((curve > 0).all() for _, curve in named)
+        panel.set_yscale(scale if positive or scale == "linear" else "linear")
+        panel.set_title(title, loc="left")
+        panel.grid(color="#dddddd", linewidth=0.6)
+        if best_epoch:
+            panel.axvline(best_epoch, color=GREEN, linewidth=1, label=f"best: epoch {best_epoch}")
+        if len(named) > 1 or best_epoch:
+            panel.legend(frameon=False)
+    panels[-1].set_xlabel("epoch")
+    return figure
+
+
+@_svg
+def draw_network(Figure: Any, network: Network) -> Any:
+    """Return the neurons as circles, the weights as lines: blue positive, orange negative."""
+    columns = [list(network.input_names)]
+    for name, layer in zip(network.layer_names, network.layers, strict=True):
+        columns.append([f"{name}[{j}]" for j in range(layer.n_outputs)])
+    if network.classes is not None:
+        columns[-1] = list(network.classes)
+    shown = [_places(len(column)) for column in columns]
+    tallest = max(len(places) for places in shown)
+    figure = Figure(figsize=(2.3 * len(columns) + 1.5, max(2.6, 0.62 * tallest + 0.8)), layout="constrained")
+    panel = figure.subplots()
+    panel.axis("off")
+    height = {
+        (c, place): tallest / 2 - (row + 0.5) * tallest / len(places)
+        for c, places in enumerate(shown)
+        for row, place in enumerate(places)
+    }
+    numbered = network.n_weights <= MOST_NUMBERS
+    for c, layer in enumerate(network.layers):
+        largest = float(np.abs(layer.weights).max()) or 1.0
+        for j in (p for p in shown[c + 1] if p >= 0):
+            for i in (p for p in shown[c] if p >= 0):
+                weight = float(layer.weights[j, i])
+                colour = BLUE if weight >= 0 else ORANGE
+                begin, end = height[c, i], height[c + 1, j]
+                panel.plot(
+                    [c, c + 1],
+                    [begin, end],
+                    color=colour,
+                    linewidth=0.3 + 3.5 * abs(weight) / largest,
+                    alpha=0.75,
+                    linestyle="-" if weight >= 0 else "--",
+                    zorder=1,
+                )
+                if numbered:
+                    along = 0.26 + 0.13 * (j % 2)
+                    panel.text(
+                        c + along,
+                        begin + along * (end - begin),
+                        f"{weight:.3g}",
+                        fontsize=9,
+                        ha="center",
+                        va="center",
+                        color="black",
+                        bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.8, "alpha": 0.85},
+                    )
+    for c, (column, places) in enumerate(zip(columns, shown, strict=True)):
+        for place in places:
+            at = height[c, place]
+            if place < 0:
+                panel.text(c, at, f"⋮ {-place} more", ha="center", va="center", fontsize=10)
+                continue
+            panel.plot(c, at, "o", markersize=15, markerfacecolor="white", markeredgecolor="black", zorder=2)
+            name = printable(column[place])[:24]
+            last = c == len(columns) - 1
+            side = {"ha": "left"} if last else {"ha": "right"} if c == 0 else {"ha": "center"}
+            dx, dy = (0.12, 0) if last else (-0.12, 0) if c == 0 else (0, 0.36)
+            panel.text(c + dx, at + dy, name, va="center", fontsize=10, **side)
+    titles = ["inputs", *(f"{n}\n{x.activation}" for n, x in zip(network.layer_names, network.layers, strict=True))]
+    for c, title in enumerate(titles):
+        panel.text(c, tallest / 2 + 0.55, title, ha="center", va="bottom", fontsize=11, fontweight="bold")
+    panel.set_xlim(-0.9, len(columns) - 0.1)
+    panel.set_ylim(-tallest / 2 - 0.1, tallest / 2 + 0.6)
+    return figure
+
+
+def _places(n: int) -> list[int]:
+    """Return which of n neurons are drawn; a negative number stands for that many left out."""
+    if n <= MOST_NEURONS:
+        return list(range(n))
+    half = MOST_NEURONS // 2
+    return [*range(half), -(n - 2 * half), *range(n - half, n)]
