@@ -7,6 +7,7 @@ imported by the verb that needs it, so that ``--help`` answers at once.
 from __future__ import annotations
 
 import argparse
+import re
 import shlex
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -68,19 +69,33 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 class _Parser(argparse.ArgumentParser):
-    """Say what is wrong with an option, and offer the nearest known one."""
+    """Say what is wrong with the command line, and offer the nearest known word."""
+
+    def parse_args(self, arguments: Any = None, namespace: Any = None) -> Any:
+        options, unknown = self.parse_known_args(arguments, namespace)
+        if unknown:
+            word = unknown[0].split("=")[0]
+            known = [name for name in options.parser._option_string_actions if name.startswith("--")]
+            if not word.startswith("-"):
+                options.parser.refuse(f"Unexpected word {word!r}")
+            options.parser.refuse(f"Unknown option {word!r}", nearest(word, known).partition(" Known")[0])
+        return options
 
     def error(self, message: str) -> Any:
-        mend = f"See {self.prog} --help"
-        found = message.removeprefix("unrecognized arguments: ").split()[0]
-        if message.startswith("unrecognized arguments: --"):
-            mend = nearest(found.split("=")[0], sorted(self._option_string_actions)).partition("?")[0]
-            mend = f"{mend}? {self.prog} --help lists all" if mend.startswith("Did") else f"See {self.prog} --help"
-        print(f"tinyglass: {message[:1].upper()}{message[1:]}. In the command line. {mend}.", file=sys.stderr)
+        wrong = re.search(r"invalid choice: '(.*?)' \(choose from (.*)\)", message)
+        if wrong:
+            known = re.findall(r"[\w-]+", wrong[2])
+            self.refuse(f"Unknown verb {wrong[1]!r}", nearest(wrong[1], known))
+        self.refuse(message[:1].upper() + message[1:])
+
+    def refuse(self, what: str, mend: str = "") -> None:
+        """Print what is wrong as every other error is printed, and exit with 2."""
+        error = ArgumentError(what, "the command line", mend if "?" in mend else f"See {self.prog} --help")
+        print(f"tinyglass: {error}", file=sys.stderr)
         sys.exit(2)
 
 
-def make_parser() -> argparse.ArgumentParser:
+def make_parser() -> _Parser:
     """Return the parser of the whole command line."""
     parser = _Parser(
         prog="tinyglass",
@@ -93,7 +108,7 @@ def make_parser() -> argparse.ArgumentParser:
 
     def add(name: str, run: Callable[[argparse.Namespace], int], text: str) -> argparse.ArgumentParser:
         verb = verbs.add_parser(name, help=text, description=text + ".", allow_abbrev=False)
-        verb.set_defaults(verb=run)
+        verb.set_defaults(verb=run, parser=verb)
         return verb
 
     verb = add("train", train_verb, "train a network on recordings, score it, and write model and report")

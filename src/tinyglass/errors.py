@@ -40,7 +40,7 @@ class TinyglassError(Exception):
         self.what, self.where, self.mend = what, where, mend
 
     def __str__(self) -> str:
-        return f"{self.what}. In {self.where}. {self.mend}."
+        return f"{self.what}. In {self.where}. {self.mend}{'' if self.mend.endswith('?') else '.'}"
 
 
 class ArgumentError(TinyglassError, ValueError):

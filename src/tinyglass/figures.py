@@ -15,6 +15,8 @@ from .recordings import Recording
 BLUE, ORANGE, GREEN, PURPLE, GREY = "#0072b2", "#d55e00", "#007a5a", "#a3478a", "#666666"
 """Colours that colour-blind people tell apart too (M. Okabe and K. Ito, 2008), darkened for contrast."""
 
+BEHIND_TEXT = {"facecolor": "white", "edgecolor": "none", "pad": 0.8, "alpha": 0.85}
+
 MOST_LINES = 40  # recordings drawn of each class
 MOST_POINTS = 400  # of a curve
 MOST_NEURONS = 10  # drawn of each layer
@@ -117,7 +119,13 @@ def draw_curves(
             at = np.unique(np.linspace(0, len(curve) - 1, min(MOST_POINTS, len(curve))).astype(int))
             panel.plot(at + 1, curve[at], color=colour, linestyle=dash, label=name, marker="." if len(at) < 3 else "")
         positive = all((curve > 0).all() for _, curve in named)
-        panel.set_yscale(scale if positive or scale == "linear" else "linear")
+        if scale == "log" and positive:
+            panel.set_yscale("log")
+            panel.yaxis.set_major_formatter("{x:g}")
+            panel.yaxis.set_minor_formatter("{x:g}")
+            panel.tick_params(axis="y", which="minor", labelsize=8)
+            if max(curve.max() for _, curve in named) > 8 * min(curve.min() for _, curve in named):
+                panel.yaxis.set_minor_formatter("")
         panel.set_title(title, loc="left")
         panel.grid(color="#dddddd", linewidth=0.6)
         if best_epoch:
@@ -138,7 +146,9 @@ def draw_network(Figure: Any, network: Network) -> Any:
         columns[-1] = list(network.classes)
     shown = [_places(len(column)) for column in columns]
     tallest = max(len(places) for places in shown)
-    figure = Figure(figsize=(2.3 * len(columns) + 1.5, max(2.6, 0.62 * tallest + 0.8)), layout="constrained")
+    numbered = network.n_weights <= MOST_NUMBERS
+    row_height = 0.95 if numbered else 0.6
+    figure = Figure(figsize=(1.45 * len(columns) + 0.9, max(2.0, row_height * tallest) + 0.7), layout="constrained")
     panel = figure.subplots()
     panel.axis("off")
     height = {
@@ -146,7 +156,6 @@ def draw_network(Figure: Any, network: Network) -> Any:
         for c, places in enumerate(shown)
         for row, place in enumerate(places)
     }
-    numbered = network.n_weights <= MOST_NUMBERS
     for c, layer in enumerate(network.layers):
         largest = float(np.abs(layer.weights).max()) or 1.0
         for j in (p for p in shown[c + 1] if p >= 0):
@@ -164,7 +173,7 @@ def draw_network(Figure: Any, network: Network) -> Any:
                     zorder=1,
                 )
                 if numbered:
-                    along = 0.26 + 0.13 * (j % 2)
+                    along = 0.3 if layer.n_inputs >= layer.n_outputs else 0.7  # where lines lie furthest apart
                     panel.text(
                         c + along,
                         begin + along * (end - begin),
@@ -173,7 +182,7 @@ def draw_network(Figure: Any, network: Network) -> Any:
                         ha="center",
                         va="center",
                         color="black",
-                        bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.8, "alpha": 0.85},
+                        bbox=BEHIND_TEXT,
                     )
     for c, (column, places) in enumerate(zip(columns, shown, strict=True)):
         for place in places:
@@ -185,13 +194,13 @@ def draw_network(Figure: Any, network: Network) -> Any:
             name = printable(column[place])[:24]
             last = c == len(columns) - 1
             side = {"ha": "left"} if last else {"ha": "right"} if c == 0 else {"ha": "center"}
-            dx, dy = (0.12, 0) if last else (-0.12, 0) if c == 0 else (0, 0.36)
-            panel.text(c + dx, at + dy, name, va="center", fontsize=10, **side)
+            dx, dy = (0.12, 0) if last else (-0.12, 0) if c == 0 else (0, 0.2 / row_height + 0.05)
+            panel.text(c + dx, at + dy, name, va="center", fontsize=10, bbox=BEHIND_TEXT, **side)
     titles = ["inputs", *(f"{n}\n{x.activation}" for n, x in zip(network.layer_names, network.layers, strict=True))]
     for c, title in enumerate(titles):
-        panel.text(c, tallest / 2 + 0.55, title, ha="center", va="bottom", fontsize=11, fontweight="bold")
+        panel.text(c, tallest / 2 + 0.1, title, ha="center", va="bottom", fontsize=11, fontweight="bold")
     panel.set_xlim(-0.9, len(columns) - 0.1)
-    panel.set_ylim(-tallest / 2 - 0.1, tallest / 2 + 0.6)
+    panel.set_ylim(-tallest / 2 - 0.1, tallest / 2 + 0.1 + 0.5 / row_height)
     return figure
 
 

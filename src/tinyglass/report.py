@@ -29,15 +29,16 @@ h1 { font-size: 1.6rem; line-height: 1.2; margin: .5rem 0; }
 h2 { font-size: 1.25rem; margin: 2rem 0 .5rem; border-bottom: 2px solid #0072b2; }
 .answer { font-size: 1.15rem; border-left: .4rem solid #0072b2; padding: .5rem 1rem; background: #f0f6fa; }
 .warning { border-left: .4rem solid #d55e00; padding: .5rem 1rem; background: #fdf3ec; }
-img { width: 100%; height: auto; }
+img { width: 100%; max-width: 38rem; height: auto; }
 figure { margin: 1rem 0; }
 figcaption, caption { text-align: left; color: #444; padding: .3rem 0; }
 .wide { overflow-x: auto; }
 .wide:focus-visible, summary:focus-visible { outline: 3px solid #0072b2; }
 table { border-collapse: collapse; }
-th, td { padding: .25rem .6rem; border: 1px solid #ccc; text-align: left; vertical-align: top; overflow-wrap: anywhere; }
+th, td { padding: .25rem .6rem; border: 1px solid #ccc; text-align: left; vertical-align: top; }
+td.long { overflow-wrap: anywhere; min-width: 12rem; }
 thead th { background: #f3f3f3; }
-td.number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; overflow-wrap: normal; }
+td.number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
 td.right { background: #d6eadf; font-weight: bold; }
 td.wrong { background: #f8dfce; }
 code, pre { font: .9rem ui-monospace, monospace; overflow-wrap: anywhere; white-space: pre-wrap; }
@@ -333,15 +334,15 @@ def _weights(run: Run) -> str:
 
 def _settings(run: Run) -> str:
     rows = [
-        (name, show_value(getattr(run.settings, name)), explain_field(name)[0]) for name in Settings.__struct_fields__
+        (name, show_value(getattr(run.settings, name)), (explain_field(name)[0], "long")) for name in Settings.__struct_fields__
     ]
     return _details("All settings", _table("Settings of this training", ["setting", "value", "meaning"], rows))
 
 
 def _reproduce(run: Run, command: str, sha256: str) -> str:
-    rows = [("data fingerprint", run.fingerprint), ("seed", str(run.settings.seed))]
+    rows = [("data fingerprint", (run.fingerprint, "long")), ("seed", str(run.settings.seed))]
     if sha256:
-        rows.append(("SHA-256 of the model", sha256))
+        rows.append(("SHA-256 of the model", (sha256, "long")))
     shown = f"<p>This command trains the same network again, to the bit:</p>\n<pre><code>{_text(command)}</code></pre>\n"
     return (shown if command else "") + _table("What it was made from", [], rows)
 

@@ -157,6 +157,10 @@ PRESETS: dict[str, dict[str, Any]] = {
 """Settings that go by a name. ``course``: the course's program as it should be."""
 
 
+KINDS = {"int": "a whole number", "float": "a number", "str": "text", "bool": "true or false", "array": "a list"}
+"""How msgspec's types are called in an error message."""
+
+
 def option(name: str) -> str:
     """Return a setting as the command line spells it.
 
@@ -218,13 +222,19 @@ def make_settings(values: Mapping[str, Any], preset: str | None = None, where: s
         return msgspec.convert(merged, Settings)
     except msgspec.ValidationError as error:
         what, _, path = str(error).partition(" - at ")
+        what = re.sub(r"`(\w+)`", lambda m: KINDS.get(m[1], m[1]), what)
         found = re.match(r"`\$\.(\w+)", path)
         name = found.group(1) if found else "the settings"
         value = merged.get(name)
+        choices = name in Settings.__struct_fields__ and explain_field(name)[1]
+        if isinstance(choices, tuple):
+            what, mend = f"Unknown {name} {value!r}", nearest(str(value), list(choices))
+        else:
+            what, mend = f"{what} (the value was {value!r})", f"{name} is: {describe(name)}"
         raise ArgumentError(
-            f"{what.replace('`', '')} (the value was {value!r})",
+            what.replace("`", ""),
             f"{where}, {name}" if where else option(name),
-            f"{name} is: {describe(name)}",
+            mend,
         ) from error
 
 

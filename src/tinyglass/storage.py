@@ -220,30 +220,43 @@ def training_folder(path: Path) -> Iterator[Path]:
     """
     make_folder(path)
     lock = path / LOCK_NAME
+    descriptor = _lock(lock)
     try:
-        descriptor = os.open(lock, os.O_RDWR | os.O_CREAT, 0o644)
-    except OSError as error:
-        raise _storage_error(error, lock, "write") from error
-    try:
+        for leftover in path.glob(f"*{ASIDE}"):
+            leftover.unlink(missing_ok=True)
+        yield path
+    finally:
+        lock.unlink(missing_ok=True)
+        os.close(descriptor)
+
+
+def _lock(lock: Path) -> int:
+    """Return the descriptor of the locked file, which says who holds it."""
+    while True:
+        try:
+            descriptor = os.open(lock, os.O_RDWR | os.O_CREAT, 0o644)
+        except OSError as error:
+            raise _storage_error(error, lock, "write") from error
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
-            holder = os.pread(descriptor, 1000, 0).decode(errors="replace").strip() or "unknown"
+            holder = os.pread(descriptor, 1000, 0).decode(errors="replace").strip() or "it has just begun"
+            os.close(descriptor)
             raise StorageError(
                 f"Another training is using this folder: {holder}",
-                str(path),
+                str(lock.parent),
                 "Wait until it ends, end it, or choose another --out",
             ) from error
         try:
             os.ftruncate(descriptor, 0)
             os.pwrite(descriptor, _who_i_am().encode(), 0)
+            if os.path.samestat(os.fstat(descriptor), os.stat(lock)):
+                return descriptor
+        except FileNotFoundError:
+            pass  # its last holder deleted the file between our opening and locking it
         except OSError as error:
-            raise _storage_error(error, lock, "write", "1,000 bytes") from error
-        for leftover in path.glob(f"*{ASIDE}"):
-            leftover.unlink(missing_ok=True)
-        yield path
-        lock.unlink(missing_ok=True)
-    finally:
+            os.close(descriptor)
+            raise _storage_error(error, lock, "write", "100 bytes") from error
         os.close(descriptor)
 
 
