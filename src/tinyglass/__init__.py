@@ -28,7 +28,7 @@ _HOME = {
     "Settings": "settings",
     "make_settings": "settings",
     "Progress": "training",
-    "Run": "training",
+    "Run": "runs",
     "Watch": "training",
     "train": "training",
     "train_examples": "training",

@@ -614,7 +614,8 @@ def batch_gradient(layers: Sequence[Layer], batch: Sequence[Example], loss_name:
         of_examples.append(gradients(layers, signals, [[weight * d for d in row] for row in deltas], inputs))
     n = len(batch)
     averages = [
-        for_each_weight(lambda *each: total(each) / n, *of_layer) for of_layer in zip(*of_examples, strict=True)
+        for_each_weight(lambda *each: total(each) / n, *of_layer)
+        for of_layer in zip(*of_examples, strict=True)
     ]
     return BatchGradient(averages, total(losses) / n)
 
@@ -761,7 +762,7 @@ def update(
         if layer.bias is not None:
             bias = [
                 update_weight(b, g, m, rule, rate, count, decays=False)
-                for b, g, m in zip(layer.bias, gradient.bias, remembered.bias, strict=True)
+                for b, g, m in zip(layer.bias, gradient.bias or (), remembered.bias or (), strict=True)
             ]
         pairs = layer._replace(weights=weights, bias=bias)
         new_layers.append(for_each_weight(lambda pair: pair[0], pairs))
@@ -889,12 +890,12 @@ class State(NamedTuple):
     ----------
     layers : list of Layer
     memory : list, what the optimiser remembers, in the shape of the layers
-    count : int, updates made so far
+    updates : int, made so far
     """
 
     layers: list[Layer]
     memory: list[Layer]
-    count: int = 0
+    updates: int = 0
 
 
 def start(layers: Sequence[Layer]) -> State:
@@ -902,7 +903,7 @@ def start(layers: Sequence[Layer]) -> State:
 
     Examples
     --------
-    >>> start([Layer([[0.5]], None, "linear")]).count
+    >>> start([Layer([[0.5]], None, "linear")]).updates
     0
     """
     return State(list(layers), start_memory(layers))
@@ -921,7 +922,7 @@ def step(
     [[0.26499999999999996, 0.6199999999999999]]
     """
     averaged = batch_gradient(state.layers, batch, loss_name)
-    count = state.count + 1
+    count = state.updates + 1
     layers, memory = update(state.layers, averaged.gradients, state.memory, rule, rate, count)
     value = averaged.loss + penalty(state.layers, rule.l2) if rule.l2 else averaged.loss
     return State(layers, memory, count), value

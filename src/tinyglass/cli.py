@@ -10,13 +10,26 @@ import argparse
 import re
 import shlex
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from . import __version__
 from .errors import ArgumentError, StorageError, TinyglassError
+from .printing import (
+    CHECKPOINT,
+    MODEL,
+    REPORT,
+    RUN,
+    print_confusion,
+    print_json,
+    print_network,
+    print_predictions,
+    print_table,
+    print_training,
+    progress_bar,
+    score_rows,
+)
 from .settings import (
     PRESETS,
     Settings,
@@ -35,9 +48,8 @@ if TYPE_CHECKING:
     from .network import Network
     from .prediction import Prediction
     from .recordings import Recording
-    from .training import Run
+    from .runs import Run
 
-MODEL, RUN, CHECKPOINT, REPORT = "model.safetensors", "run.safetensors", "checkpoint.safetensors", "report.html"
 INTERRUPTED = 130  # the exit code that shells give Ctrl-C
 
 
@@ -60,7 +72,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         code = 2
     except BrokenPipeError:
         # The reader of our output has gone, as with `| head`.
-        sys.stdout = None  # type: ignore[assignment]
+        sys.stdout = None
         code = 0
     except KeyboardInterrupt:
         print("tinyglass: stopped.", file=sys.stderr)
@@ -112,13 +124,39 @@ def make_parser() -> _Parser:
         return verb
 
     verb = add("train", train_verb, "train a network on recordings, score it, and write model and report")
-    verb.add_argument("path", nargs="?", type=Path, metavar="PATH", help="recordings: a file or a folder (default: the course's ten)")
-    verb.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for model, run and report")
-    verb.add_argument("--test", type=Path, metavar="PATH", help="recordings to test on (default: parts of the others, left out in turn)")
-    verb.add_argument("--preset", metavar="NAME", help=f"settings by name: {', '.join(PRESETS)} (the course's program as it should be)")
-    verb.add_argument("--config", type=Path, metavar="FILE", help="settings from a TOML file; options on the command line win")
-    verb.add_argument("--seeds", type=_count, metavar="N", help="score with N seeds: mean and standard deviation")
-    verb.add_argument("--resume", action="store_true", help="continue a training in DIR that was killed or stopped")
+    verb.add_argument(
+        "path",
+        nargs="?",
+        type=Path,
+        metavar="PATH",
+        help="recordings: a file or a folder (default: the course's ten)",
+    )
+    verb.add_argument(
+        "--out", type=Path, required=True, metavar="DIR", help="folder for model, run and report"
+    )
+    verb.add_argument(
+        "--test",
+        type=Path,
+        metavar="PATH",
+        help="recordings to test on (default: parts of the others, left out in turn)",
+    )
+    verb.add_argument(
+        "--preset",
+        metavar="NAME",
+        help=f"settings by name: {', '.join(PRESETS)} (the course's program as it should be)",
+    )
+    verb.add_argument(
+        "--config",
+        type=Path,
+        metavar="FILE",
+        help="settings from a TOML file; options on the command line win",
+    )
+    verb.add_argument(
+        "--seeds", type=_count, metavar="N", help="score with N seeds: mean and standard deviation"
+    )
+    verb.add_argument(
+        "--resume", action="store_true", help="continue a training in DIR that was killed or stopped"
+    )
     _add_json(verb)
     settings = verb.add_argument_group("settings", "also names in the TOML file, with _ for -")
     for name in Settings.__struct_fields__:
@@ -130,10 +168,17 @@ def make_parser() -> _Parser:
 
     verb = add("predict", predict_verb, "say what recordings are, with probabilities")
     _add_model_and_path(verb)
-    verb.add_argument("--threshold", type=float, metavar="P", help="less sure than this is unknown (default: the network's own)")
+    verb.add_argument(
+        "--threshold",
+        type=float,
+        metavar="P",
+        help="less sure than this is unknown (default: the network's own)",
+    )
     _add_json(verb)
 
-    verb = add("show", show_verb, "show a trained network: layers, every weight, settings, how to reproduce it")
+    verb = add(
+        "show", show_verb, "show a trained network: layers, every weight, settings, how to reproduce it"
+    )
     verb.add_argument("model", type=Path, metavar="DIR", help="folder of a training, or a model file")
     _add_json(verb)
     return parser
@@ -215,14 +260,18 @@ def _settings_to_resume(
 ) -> tuple[Settings, dict[str, Any]]:
     import msgspec
 
-    from .training import read_checkpoint
+    from .runs import read_checkpoint
 
     if not checkpoint.exists():
         done = (checkpoint.parent / RUN).exists()
         raise ArgumentError(
-            "The training in this folder is complete" if done else "There is no training to resume in this folder",
+            "The training in this folder is complete"
+            if done
+            else "There is no training to resume in this folder",
             str(checkpoint.parent),
-            f"See it with: tinyglass show {shlex.quote(str(checkpoint.parent))}" if done else "Train without --resume",
+            f"See it with: tinyglass show {shlex.quote(str(checkpoint.parent))}"
+            if done
+            else "Train without --resume",
         )
     settings, about = read_checkpoint(checkpoint)
     wanted = msgspec.structs.asdict(make_settings(given.values, given.preset))
@@ -271,7 +320,7 @@ def _train(
 
     watch = Watch(checkpoint=folder / CHECKPOINT, resume=options.resume, about=about)
     score: Score | None = None
-    with _progress_bar(options) as (show, message):
+    with progress_bar() as (show, message):
         show("training", 0.0)
         watch.progress = lambda p: show("training", p.epoch / p.epochs, p.loss)
         try:
@@ -301,9 +350,9 @@ def _train(
 
     facts = _train_facts(run, score, own, recordings, tested, folder, sha256)
     if options.json:
-        _print_json(facts)
+        print_json(facts)
     else:
-        _print_training(run, score, own, recordings, folder)
+        print_training(run, score, own, recordings, folder)
     if run.outcome == "interrupted":
         message(
             f"Stopped in epoch {run.epochs + 1} of {run.settings.epochs}; what was reached is kept. "
@@ -392,16 +441,20 @@ def test_verb(options: argparse.Namespace) -> int:
     recordings = read_recordings(options.path)
     score = score_network(network, recordings)
     if options.json:
-        facts: dict[str, Any] = {score.name: score.value, "interval": list(score.interval), "n_test": score.n_test}
+        facts: dict[str, Any] = {
+            score.name: score.value,
+            "interval": list(score.interval),
+            "n_test": score.n_test,
+        }
         if score.classes is not None:
             facts |= {"classes": list(score.classes), "confusion": score.confusion.tolist()}
         else:
             facts["mean_absolute_error"] = score.mean_absolute_error
-        _print_json(facts | {"sha256": sha256})
+        print_json(facts | {"sha256": sha256})
         return 0
-    _print_table(_score_rows(score, len(recordings)), f"{options.model} on {options.path}")
+    print_table(score_rows(score, len(recordings)), f"{options.model} on {options.path}")
     if score.classes is not None:
-        _print_confusion(score)
+        print_confusion(score)
     return 0
 
 
@@ -417,7 +470,7 @@ def predict_verb(options: argparse.Namespace) -> int:
         )
     predictions = predict(network, read_recordings(options.path), options.threshold)
     if options.json:
-        _print_json(
+        print_json(
             {
                 "predictions": [_prediction_facts(p, network) for p in predictions],
                 "classes": None if network.classes is None else list(network.classes),
@@ -426,7 +479,7 @@ def predict_verb(options: argparse.Namespace) -> int:
             }
         )
         return 0
-    _print_predictions(predictions, network)
+    print_predictions(predictions, network)
     return 0
 
 
@@ -447,7 +500,7 @@ def show_verb(options: argparse.Namespace) -> int:
     """Show a network: layers, every weight, settings, how to reproduce it."""
     import msgspec
 
-    from .training import Run
+    from .runs import Run
 
     network, about, sha256 = _load(options.model)
     run_path = options.model / RUN if options.model.is_dir() else options.model.with_name(RUN)
@@ -468,7 +521,9 @@ def show_verb(options: argparse.Namespace) -> int:
             ],
             "classes": None if network.classes is None else list(network.classes),
             "inputs": list(network.input_names),
-            "preparation": None if network.preparation is None else msgspec.structs.asdict(network.preparation),
+            "preparation": None
+            if network.preparation is None
+            else msgspec.structs.asdict(network.preparation),
             "precision": network.dtype.name,
             "threshold": network.threshold,
             "n_weights": network.n_weights,
@@ -483,172 +538,10 @@ def show_verb(options: argparse.Namespace) -> int:
                 "seconds": run.seconds,
                 "reproduce": reproduce(run, folder),
             }
-        _print_json(facts)
+        print_json(facts)
         return 0
-    _print_network(network, run, sha256, folder)
+    print_network(network, run, sha256, "" if run is None else reproduce(run, folder))
     return 0
-
-
-# ---------------------------------------------------------------- what is printed
-
-
-def _print_json(facts: dict[str, Any]) -> None:
-    import msgspec
-
-    sys.stdout.write(msgspec.json.encode(facts).decode() + "\n")
-
-
-def _console(**kwargs: Any) -> Any:
-    from rich.console import Console
-
-    return Console(highlight=False, markup=False, emoji=False, **kwargs)
-
-
-@contextmanager
-def _progress_bar(options: argparse.Namespace) -> Iterator[tuple[Callable[..., None], Callable[[str], None]]]:
-    """Give a function that moves the bar, and one that prints a message; both on standard error."""
-    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
-
-    console = _console(stderr=True)
-    with Progress(
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        TaskProgressColumn(),
-        TimeRemainingColumn(),
-        TextColumn("{task.fields[loss]}", markup=False),
-        console=console,
-    ) as progress:
-        tasks: dict[str, Any] = {}
-
-        def show(name: str, share: float, loss: float | None = None) -> None:
-            if name not in tasks:
-                tasks[name] = progress.add_task(name, total=1.0, loss="")
-            text = "" if loss is None or loss != loss else f"loss {loss:.4g}"
-            progress.update(tasks[name], completed=share, loss=text)
-
-        yield show, lambda text: print(f"tinyglass: {text}", file=sys.stderr)
-
-
-def _print_table(rows: list[tuple[str, str]], title: str) -> None:
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(title=Text(title), show_header=False, title_justify="left")
-    table.add_column(no_wrap=True)
-    table.add_column(overflow="fold")
-    for name, value in rows:
-        table.add_row(Text(name), Text(value))
-    _console().print(table)
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.1f} %"
-
-
-def _score_rows(score: Score, n: int) -> list[tuple[str, str]]:
-    if score.classes is not None:
-        low, high = (_percent(end) for end in score.interval)
-        deviation = "" if score.deviation is None else f" ± {_percent(score.deviation)} over {len(score.values)} seeds"
-        right = round(score.values[0] * score.n_test)
-        rows = [("accuracy", f"{_percent(score.value)}{deviation}")]
-        if score.deviation is None:
-            rows[0] = ("accuracy", f"{_percent(score.value)} ({right} of {score.n_test})")
-        return [*rows, ("95 % interval", f"{low} to {high}")]
-    deviation = "" if score.deviation is None else f" ± {score.deviation:.4f} over {len(score.values)} seeds"
-    return [
-        ("R²", f"{score.value:.4f}{deviation}"),
-        ("95 % interval", f"{score.interval[0]:.4f} to {score.interval[1]:.4f}"),
-        ("mean absolute error", f"{score.mean_absolute_error:.4g}"),
-    ]
-
-
-def _print_training(run: Run, score: Score | None, own: Score, recordings: list[Recording], folder: Path) -> None:
-    network = run.network
-    sizes = [network.n_inputs, *(layer.n_outputs for layer in network.layers)]
-    rows = [
-        ("recordings", f"{len(recordings)} from {run.about.get('path') or 'the course (CC BY-SA 4.0)'}"),
-        ("network", f"{'-'.join(map(str, sizes))}, {network.n_weights} weights"),
-        ("epochs", f"{run.epochs} of {run.settings.epochs}" + (", stopped early" if run.outcome == "stopped_early" else "")),
-        ("loss", f"{run.losses[0]:.6g} → {run.losses[-1]:.6g}" if run.epochs else "–"),
-        ("time", f"{run.seconds:.2f} s"),
-    ]
-    if network.classes is not None:
-        counts = {name: sum(r.label == name for r in recordings) for name in network.classes}
-        rows.insert(1, ("classes", ", ".join(f"{name} ({count})" for name, count in counts.items())))
-        rows.append(("on its own recordings", f"{round(own.value * own.n_test)} of {own.n_test} right"))
-    else:
-        rows.append(("R² on its own recordings", f"{own.value:.4f}"))
-    if score is not None:
-        rows.append(("score", score.split))
-        rows += _score_rows(score, len(recordings))
-        if score.failed:
-            rows.append(("warning", f"{score.failed} of the scored trainings diverged or saturated"))
-    rows += [("model", str(folder / MODEL)), ("report", str(folder / REPORT))]
-    _print_table(rows, "trained" if run.outcome != "interrupted" else "interrupted")
-
-
-def _print_confusion(score: Score) -> None:
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(title=Text("rows: what it was; columns: what the network said"), title_justify="left")
-    table.add_column()
-    for name in score.classes or ():
-        table.add_column(Text(name), justify="right")
-    for name, row in zip(score.classes or (), score.confusion.tolist(), strict=True):
-        table.add_row(Text(name), *map(str, row))
-    _console().print(table)
-
-
-def _print_predictions(predictions: list[Prediction], network: Network) -> None:
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(title_justify="left")
-    table.add_column("recording", overflow="fold")
-    table.add_column("prediction")
-    for name in network.classes or ():
-        table.add_column(Text(name if network.gives_probabilities else f"output {name}"), justify="right")
-    for p in predictions:
-        if network.classes is None:
-            table.add_row(Text(p.source), f"{p.label:.6g}")
-            continue
-        cells = [_percent(o) if network.gives_probabilities else f"{o:.4f}" for o in p.outputs]
-        table.add_row(Text(p.source), Text(str(p.label)), *cells)
-    _console().print(table)
-    if network.classes is not None and not network.gives_probabilities:
-        print("The outputs are no probabilities: only softmax makes them so.")
-
-
-def _print_network(network: Network, run: Run | None, sha256: str, folder: Path) -> None:
-    from .settings import show_value
-
-    print(f"{'-'.join(str(n) for n in [network.n_inputs, *(x.n_outputs for x in network.layers)])} network, "
-          f"{network.n_weights} weights, {network.dtype}, SHA-256 {sha256}")
-    if network.classes is not None:
-        print(f"classes: {', '.join(network.classes)}; less sure than {network.threshold:g} is unknown")
-    if network.preparation is not None:
-        p = network.preparation
-        print(f"inputs: {p.n_steps} readings of {', '.join(p.channels)}, each (reading - offset) / scale")
-        for channel, unit, offset, scale in zip(p.channels, p.units, p.offset, p.scale, strict=True):
-            print(f"  {channel}{f' in {unit}' if unit else ''}: offset {offset!r}, scale {scale!r}")
-        if network.classes is None:
-            print(f"answer: output * {p.answer_scale!r} + {p.answer_offset!r}")
-    names: Sequence[str] = network.input_names
-    for name, layer in zip(network.layer_names, network.layers, strict=True):
-        print(f"\n{name}: {layer.n_outputs} neurons, {layer.activation}")
-        for j, row in enumerate(layer.weights):
-            for source, weight in zip(names, row, strict=True):
-                print(f"  {name}[{j}] <- {source:<24} {weight!s:>16}")
-            if layer.bias is not None:
-                print(f"  {name}[{j}] <- {'bias':<24} {layer.bias[j]!s:>16}")
-        names = [f"{name}[{j}]" for j in range(layer.n_outputs)]
-    if run is not None:
-        print(f"\ntrained {run.epochs} epochs ({run.outcome.replace('_', ' ')}) in {run.seconds:.2f} s")
-        print(f"data fingerprint: {run.fingerprint}")
-        for field in Settings.__struct_fields__:
-            print(f"  {field} = {show_value(getattr(run.settings, field))}")
-        print(f"\nreproduce with:\n  {reproduce(run, folder)}")
 
 
 if __name__ == "__main__":

@@ -148,7 +148,9 @@ def evaluate(
         classes=classes,
         expected=expected,
         predicted=first_predicted,
-        mean_absolute_error=float(np.abs(expected - first_predicted).mean()) if task == "regression" else None,
+        mean_absolute_error=float(np.abs(expected - first_predicted).mean())
+        if task == "regression"
+        else None,
         failed=failed,
     )
 

@@ -92,7 +92,9 @@ def draw_recordings(Figure: Any, recordings: Sequence[Recording], classes: Seque
             panel.set_ylabel(label)
             panel.grid(color="#dddddd", linewidth=0.6)
     if across and len(channels) <= 12:
-        panels[-1][0].set_xticks(range(len(channels)), [printable(c) for c in channels], rotation=30, ha="right")
+        panels[-1][0].set_xticks(
+            range(len(channels)), [printable(c) for c in channels], rotation=30, ha="right"
+        )
     else:
         known = all(r.rate_hz for r in recordings) and not across
         for panel in panels[-1]:
@@ -109,7 +111,9 @@ def _over(recording: Recording, n: int, across: bool) -> tuple[np.ndarray]:
 
 @_svg
 def draw_curves(
-    Figure: Any, curves: Sequence[tuple[str, str, Sequence[tuple[str, np.ndarray]]]], best_epoch: int | None = None
+    Figure: Any,
+    curves: Sequence[tuple[str, str, Sequence[tuple[str, np.ndarray]]]],
+    best_epoch: int | None = None,
 ) -> Any:
     """Return curves over the epochs, one panel a (title, scale, named curves)."""
     figure = Figure(figsize=(6, 2.6 * len(curves) + 0.3), layout="constrained")
@@ -117,7 +121,9 @@ def draw_curves(
     for panel, (title, scale, named) in zip(panels, curves, strict=True):
         for (name, curve), colour, dash in zip(named, (BLUE, ORANGE), ("-", "--"), strict=False):
             at = np.unique(np.linspace(0, len(curve) - 1, min(MOST_POINTS, len(curve))).astype(int))
-            panel.plot(at + 1, curve[at], color=colour, linestyle=dash, label=name, marker="." if len(at) < 3 else "")
+            panel.plot(
+                at + 1, curve[at], color=colour, linestyle=dash, label=name, marker="." if len(at) < 3 else ""
+            )
         positive = all((curve > 0).all() for _, curve in named)
         if scale == "log" and positive:
             panel.set_yscale("log")
@@ -148,7 +154,9 @@ def draw_network(Figure: Any, network: Network) -> Any:
     tallest = max(len(places) for places in shown)
     numbered = network.n_weights <= MOST_NUMBERS
     row_height = 0.95 if numbered else 0.6
-    figure = Figure(figsize=(1.45 * len(columns) + 0.9, max(2.0, row_height * tallest) + 0.7), layout="constrained")
+    figure = Figure(
+        figsize=(1.45 * len(columns) + 0.9, max(2.0, row_height * tallest) + 0.7), layout="constrained"
+    )
     panel = figure.subplots()
     panel.axis("off")
     height = {
@@ -173,7 +181,9 @@ def draw_network(Figure: Any, network: Network) -> Any:
                     zorder=1,
                 )
                 if numbered:
-                    along = 0.3 if layer.n_inputs >= layer.n_outputs else 0.7  # where lines lie furthest apart
+                    along = (
+                        0.3 if layer.n_inputs >= layer.n_outputs else 0.7
+                    )  # where lines lie furthest apart
                     panel.text(
                         c + along,
                         begin + along * (end - begin),
@@ -196,7 +206,10 @@ def draw_network(Figure: Any, network: Network) -> Any:
             side = {"ha": "left"} if last else {"ha": "right"} if c == 0 else {"ha": "center"}
             dx, dy = (0.12, 0) if last else (-0.12, 0) if c == 0 else (0, 0.2 / row_height + 0.05)
             panel.text(c + dx, at + dy, name, va="center", fontsize=10, bbox=BEHIND_TEXT, **side)
-    titles = ["inputs", *(f"{n}\n{x.activation}" for n, x in zip(network.layer_names, network.layers, strict=True))]
+    titles = [
+        "inputs",
+        *(f"{n}\n{x.activation}" for n, x in zip(network.layer_names, network.layers, strict=True)),
+    ]
     for c, title in enumerate(titles):
         panel.text(c, tallest / 2 + 0.1, title, ha="center", va="bottom", fontsize=11, fontweight="bold")
     panel.set_xlim(-0.9, len(columns) - 0.1)

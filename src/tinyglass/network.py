@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal
 
@@ -166,7 +167,7 @@ class Network:
         if not self.layers:
             raise ArgumentError("A network has no layers", "a network", "Give at least one layer")
         object.__setattr__(self, "n_inputs", self.layers[0].n_inputs)
-        for before, after in zip(self.layers, self.layers[1:], strict=False):
+        for before, after in pairwise(self.layers):
             if before.n_outputs != after.n_inputs:
                 raise ArgumentError(
                     f"A layer of {before.n_outputs} neurons is followed by one with {after.n_inputs} inputs",
@@ -180,14 +181,16 @@ class Network:
         if not self.input_names:
             object.__setattr__(self, "input_names", tuple(f"input{i}" for i in range(self.n_inputs)))
         counts = [
-            ("class names", self.classes, self.n_outputs),
-            ("input names", self.input_names, self.n_inputs),
-            ("prepared inputs", self.preparation and range(self.preparation.n_inputs), self.n_inputs),
+            ("class names", self.classes and len(self.classes), self.n_outputs),
+            ("input names", len(self.input_names), self.n_inputs),
+            ("prepared inputs", self.preparation and self.preparation.n_inputs, self.n_inputs),
         ]
         for name, found, expected in counts:
-            if found is not None and len(found) != expected:
+            if found is not None and found != expected:
                 raise ArgumentError(
-                    f"Expected {expected} {name}, found {len(found)}", "a network", "Make them the same number"
+                    f"Expected {expected} {name}, found {found}",
+                    "a network",
+                    "Make them the same number",
                 )
 
     @property
@@ -197,7 +200,9 @@ class Network:
     @property
     def n_weights(self) -> int:
         """All weights and biases."""
-        return sum(layer.weights.size + (layer.n_outputs if layer.bias is not None else 0) for layer in self.layers)
+        return sum(
+            layer.weights.size + (layer.n_outputs if layer.bias is not None else 0) for layer in self.layers
+        )
 
     @property
     def dtype(self) -> np.dtype:
@@ -219,7 +224,11 @@ class Network:
         ['hidden', 'output']
         """
         hidden = len(self.layers) - 1
-        return ["hidden"] * hidden + ["output"] if hidden < 2 else [f"hidden{i + 1}" for i in range(hidden)] + ["output"]
+        return (
+            ["hidden"] * hidden + ["output"]
+            if hidden < 2
+            else [f"hidden{i + 1}" for i in range(hidden)] + ["output"]
+        )
 
     def outputs(self, inputs: Any) -> np.ndarray:
         """Return the outputs for each row of inputs, computed by the compiled core.
@@ -328,7 +337,9 @@ def load_network(path: Path) -> tuple[Network, dict[str, Any], str]:
     try:
         p = header.preparation
         if p is not None and not (
-            len(p.channels) == len(p.units) == len(p.offset) == len(p.scale) > 0 and p.n_steps > 0 and all(p.scale)
+            len(p.channels) == len(p.units) == len(p.offset) == len(p.scale) > 0
+            and p.n_steps > 0
+            and all(p.scale)
         ):
             raise ArgumentError("The preparation does not fit its channels", str(path), "Train again")
         network = Network(layers, header.classes, header.input_names, p, header.threshold)
@@ -423,7 +434,10 @@ def start_network(
 
 def core_layers(network: Network) -> list[tuple[int, int, str, bool]]:
     """Return what the core is told about the layers."""
-    return [(layer.n_inputs, layer.n_outputs, layer.activation, layer.bias is not None) for layer in network.layers]
+    return [
+        (layer.n_inputs, layer.n_outputs, layer.activation, layer.bias is not None)
+        for layer in network.layers
+    ]
 
 
 def flatten(network: Network) -> np.ndarray:
@@ -448,4 +462,6 @@ def with_parameters(network: Network, parameters: np.ndarray) -> Network:
             begin = end + layer.n_outputs
             bias = parameters[end:begin]
         layers.append(Layer(weights, bias, layer.activation))
-    return Network(tuple(layers), network.classes, network.input_names, network.preparation, network.threshold)
+    return Network(
+        tuple(layers), network.classes, network.input_names, network.preparation, network.threshold
+    )

@@ -38,7 +38,9 @@ class Prediction(NamedTuple):
     source: str
 
 
-def predict(network: Network, recordings: Sequence[Recording], threshold: float | None = None) -> list[Prediction]:
+def predict(
+    network: Network, recordings: Sequence[Recording], threshold: float | None = None
+) -> list[Prediction]:
     """Return the network's answer for each recording.
 
     A class is *unknown* if the largest output is below the threshold, or is not the only

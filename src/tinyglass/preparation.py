@@ -49,7 +49,7 @@ class Examples:
     X: np.ndarray
     Y: np.ndarray
     classes: tuple[str, ...] | None = None
-    groups: np.ndarray | None = None
+    groups: np.ndarray = None  # type: ignore[assignment]  # a group of its own for each, if not given
     weight: np.ndarray | None = None
 
     def __post_init__(self) -> None:
@@ -70,9 +70,9 @@ class Examples:
         weight_shape = (len(self.X),) if self.weight is None else self.weight.shape
         if not (self.X.ndim == self.Y.ndim == 2) or len(self.X) == 0 or 0 in (*self.X.shape, *self.Y.shape):
             raise ArgumentError(
-                f"Expected tables of inputs and expected outputs, found shapes {self.X.shape} and {self.Y.shape}",
+                f"Expected tables of inputs and of outputs, found shapes {self.X.shape} and {self.Y.shape}",
                 "the examples",
-                "Give X as (n_examples, n_inputs) and Y as (n_examples, n_outputs), with at least one example",
+                "Give X as (n_examples, n_inputs), Y as (n_examples, n_outputs), and at least one example",
             )
         if not len(self.X) == len(self.Y) == len(self.groups) == weight_shape[0]:
             raise ArgumentError(
@@ -131,7 +131,7 @@ def find_task(recordings: Sequence[Recording], task: str = "auto") -> str:
     'classification'
     """
     if not recordings:
-        raise RecordingError("There are no recordings", "the data", "Name a file or folder with recordings")
+        raise RecordingError("There are no recordings", "the data", "Give some recordings")
     for recording in recordings:
         if recording.label is None:
             raise RecordingError(
@@ -240,7 +240,9 @@ def fit_preparation(
         divisor = np.where(deviation > 1e-12 * np.abs(readings).max(axis=0, initial=0), deviation, 1.0)
     elif scale != "none":
         divisor = np.full(n_channels, float(scale))
-    quantities = np.array([float(r.label or "nan") for r in recordings]) if answers and scale == "standard" else None
+    quantities = (
+        np.array([float(r.label or "nan") for r in recordings]) if answers and scale == "standard" else None
+    )
     rates = {recording.rate_hz for recording in recordings}
     return Preparation(
         channels=first.channels,

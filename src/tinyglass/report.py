@@ -14,9 +14,9 @@ from . import __version__
 from .evaluation import Score
 from .figures import draw_curves, draw_network, draw_recordings, printable
 from .recordings import COURSE, Recording
+from .runs import Run
 from .settings import Settings, explain_field, show_value
 from .storage import write_atomically
-from .training import Run
 
 MOST_WEIGHTS_LISTED = 5000
 
@@ -129,7 +129,9 @@ def _table(caption: str, head: Sequence[str], rows: Iterable[Sequence[Any]]) -> 
 
 
 def _cell(cell: Any) -> str:
-    text, name = cell if isinstance(cell, tuple) else (cell, "number" if isinstance(cell, (int, float)) else "")
+    text, name = (
+        cell if isinstance(cell, tuple) else (cell, "number" if isinstance(cell, (int, float)) else "")
+    )
     if isinstance(text, float):
         text = f"{text:.6g}"
     return f'<td class="{name}">{_text(text)}</td>' if name else f"<td>{_text(text)}</td>"
@@ -158,7 +160,11 @@ def _percent(share: float) -> str:
 
 def _title(run: Run) -> str:
     classes = run.network.classes
-    return "tinyglass: a network that tells " + ", ".join(classes) if classes else "tinyglass: a network that measures"
+    return (
+        "tinyglass: a network that tells " + ", ".join(classes)
+        if classes
+        else "tinyglass: a network that measures"
+    )
 
 
 def _summary(run: Run, score: Score | None, own: Score | None) -> str:
@@ -182,7 +188,9 @@ def _summary(run: Run, score: Score | None, own: Score | None) -> str:
             "That says how well it fits, not how well it will do.</p>\n"
         )
     if score is not None and score.failed:
-        parts.append(f'<p class="warning">{score.failed} of the scored trainings diverged or saturated.</p>\n')
+        parts.append(
+            f'<p class="warning">{score.failed} of the scored trainings diverged or saturated.</p>\n'
+        )
     return "".join(parts)
 
 
@@ -192,7 +200,8 @@ def _split_in_words(score: Score) -> str:
     elif score.split == "test part":
         words = f"tested on {score.n_test} recordings of their own"
     else:
-        words = f"the {score.n_test} recordings were parted in {score.split.removesuffix('-fold')}, each part left out once"
+        parts = score.split.removesuffix("-fold")
+        words = f"the {score.n_test} recordings were parted in {parts}, each part left out once"
     if score.deviation is not None:
         words += f"; mean of {len(score.values)} seeds, standard deviation {score.deviation:.4f}"
     return words
@@ -201,12 +210,17 @@ def _split_in_words(score: Score) -> str:
 def _score(score: Score) -> str:
     if score.classes is None:
         return _table(
-            "Predicted quantities", [], [("R²", score.value), ("mean absolute error", score.mean_absolute_error)]
+            "Predicted quantities",
+            [],
+            [("R²", score.value), ("mean absolute error", score.mean_absolute_error)],
         )
     rows = []
     for place, (name, row) in enumerate(zip(score.classes, score.confusion.tolist(), strict=True)):
         total = sum(row)
-        cells = [(n, "number right" if k == place else "number wrong" if n else "number") for k, n in enumerate(row)]
+        cells = [
+            (n, "number right" if k == place else "number wrong" if n else "number")
+            for k, n in enumerate(row)
+        ]
         rows.append((name, *cells, (_percent(row[place] / total) if total else "–", "number")))
     caption = "Confusion matrix: a row is what the recordings were, a column what the network said"
     seed = "" if score.deviation is None else "<p>The matrix is of the first seed.</p>\n"
@@ -223,7 +237,13 @@ def _recordings(run: Run, recordings: Sequence[Recording]) -> str:
     facts: list[tuple[str, Any]] = [
         ("recordings", len(recordings)),
         ("readings in each", readings),
-        ("channels", ", ".join(c + (f" ({u})" if u else "") for c, u in zip(recordings[0].channels, recordings[0].units, strict=True))),
+        (
+            "channels",
+            ", ".join(
+                c + (f" ({u})" if u else "")
+                for c, u in zip(recordings[0].channels, recordings[0].units, strict=True)
+            ),
+        ),
         ("readings a second", "not known" if rate is None else f"{rate:g}"),
     ]
     facts += [(f"of class {name}", count) for name, count in counts]
@@ -231,16 +251,24 @@ def _recordings(run: Run, recordings: Sequence[Recording]) -> str:
     spans = [
         (name, float(low), float(high), float(mean))
         for name, low, high, mean in zip(
-            recordings[0].channels, signals.min(axis=0), signals.max(axis=0), signals.mean(axis=0), strict=True
+            recordings[0].channels,
+            signals.min(axis=0),
+            signals.max(axis=0),
+            signals.mean(axis=0),
+            strict=True,
         )
     ]
     alternative = "Lines of the readings of each recording, one panel a class" + (
         ": " + ", ".join(f"{name} with {count} recordings" for name, count in counts) if counts else ""
     )
     return (
-        _figure(draw_recordings(recordings, classes), alternative, "The recordings as they were read, by class")
+        _figure(
+            draw_recordings(recordings, classes), alternative, "The recordings as they were read, by class"
+        )
         + _table("What was read", [], facts)
-        + _details("The range of each channel", _table("Range", ["channel", "smallest", "largest", "mean"], spans))
+        + _details(
+            "The range of each channel", _table("Range", ["channel", "smallest", "largest", "mean"], spans)
+        )
     )
 
 
@@ -296,10 +324,10 @@ def _network(run: Run) -> str:
         rows = list(zip(p.channels, p.offset, p.scale, strict=True))
         preparation = _table("Each input is (reading − offset) / scale", ["channel", "offset", "scale"], rows)
         if network.classes is None:
-            preparation += (
-                f"<p>The answer is output × {p.answer_scale:.9g} + {p.answer_offset:.9g}.</p>\n"
-            )
-    alternative = f"A {sizes} network with {network.n_weights} weights; their numbers stand in the tables below"
+            preparation += f"<p>The answer is output × {p.answer_scale:.9g} + {p.answer_offset:.9g}.</p>\n"
+    alternative = (
+        f"A {sizes} network with {network.n_weights} weights; their numbers stand in the tables below"
+    )
     return (
         _figure(
             draw_network(network),
@@ -319,7 +347,9 @@ def _network(run: Run) -> str:
 def _weights(run: Run) -> str:
     network = run.network
     if network.n_weights > MOST_WEIGHTS_LISTED:
-        return f"<p>{network.n_weights} weights are too many for a page: see <code>tinyglass show</code>.</p>\n"
+        return (
+            f"<p>{network.n_weights} weights are too many for a page: see <code>tinyglass show</code>.</p>\n"
+        )
     parts, names = [], list(network.input_names)
     for name, layer in zip(network.layer_names, network.layers, strict=True):
         head = ["neuron", *names, *(["bias"] if layer.bias is not None else [])]
@@ -334,16 +364,20 @@ def _weights(run: Run) -> str:
 
 def _settings(run: Run) -> str:
     rows = [
-        (name, show_value(getattr(run.settings, name)), (explain_field(name)[0], "long")) for name in Settings.__struct_fields__
+        (name, show_value(getattr(run.settings, name)), (explain_field(name)[0], "long"))
+        for name in Settings.__struct_fields__
     ]
-    return _details("All settings", _table("Settings of this training", ["setting", "value", "meaning"], rows))
+    return _details(
+        "All settings", _table("Settings of this training", ["setting", "value", "meaning"], rows)
+    )
 
 
 def _reproduce(run: Run, command: str, sha256: str) -> str:
     rows = [("data fingerprint", (run.fingerprint, "long")), ("seed", str(run.settings.seed))]
     if sha256:
         rows.append(("SHA-256 of the model", (sha256, "long")))
-    shown = f"<p>This command trains the same network again, to the bit:</p>\n<pre><code>{_text(command)}</code></pre>\n"
+    shown = "<p>This command trains the same network again, to the bit:</p>\n"
+    shown += f"<pre><code>{_text(command)}</code></pre>\n"
     return (shown if command else "") + _table("What it was made from", [], rows)
 
 

@@ -48,7 +48,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     ] = (16,)
     activation: Annotated[HiddenActivation, Meta(description="activation of the hidden layers")] = "tanh"
     output: Annotated[
-        OutputActivation, Meta(description="activation of the output layer; auto: softmax for classes, else linear")
+        OutputActivation,
+        Meta(description="activation of the output layer; auto: softmax for classes, else linear"),
     ] = "auto"
     bias: Annotated[bool, Meta(description="a bias for every neuron: a weight whose input is 1")] = True
     start: Annotated[
@@ -58,14 +59,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     start_range: Annotated[float, Positive, Meta(description="uniform starting weights lie in ± this")] = 0.1
 
     loss: Annotated[
-        LossName, Meta(description="what is made small; auto: cross_entropy for classes, else half_squared_error")
+        LossName,
+        Meta(description="what is made small; auto: cross_entropy for classes, else half_squared_error"),
     ] = "auto"
     optimizer: Annotated[
         Literal["sgd", "momentum", "nesterov", "adam"], Meta(description="how a gradient changes a weight")
     ] = "adam"
     learning_rate: Annotated[float, Positive, Meta(description="how far one update goes")] = 0.01
     schedule: Annotated[
-        Literal["constant", "step", "cosine"], Meta(description="how the learning rate changes over the epochs")
+        Literal["constant", "step", "cosine"],
+        Meta(description="how the learning rate changes over the epochs"),
     ] = "constant"
     rate_drop: Annotated[float, Meta(gt=0, le=1, description="factor of the learning rate at a step")] = 0.5
     rate_every: Annotated[int, Meta(ge=1, description="epochs between two steps")] = 100
@@ -73,7 +76,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     beta1: Annotated[float, Meta(ge=0, lt=1, description="Adam: share of the mean gradient kept")] = 0.9
     beta2: Annotated[float, Meta(ge=0, lt=1, description="Adam: share of the mean square kept")] = 0.999
     epsilon: Annotated[float, Positive, Meta(description="Adam: keeps a division from zero")] = 1e-8
-    l2: Annotated[float, Meta(ge=0, description="adds half of this times the squared weights to the loss")] = 0.0
+    l2: Annotated[
+        float, Meta(ge=0, description="adds half of this times the squared weights to the loss")
+    ] = 0.0
     weight_limit: Annotated[
         Annotated[float, Positive] | None, Meta(description="no weight may leave ± this; 'none' for no limit")
     ] = None
@@ -89,16 +94,24 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         float, Meta(ge=0, lt=1, description="share of the examples kept aside to stop early by")
     ] = 0.0
     patience: Annotated[
-        int, Meta(ge=0, description="epochs without a better validation loss before stopping; 0: never stop early")
+        int,
+        Meta(
+            ge=0, description="epochs without a better validation loss before stopping; 0: never stop early"
+        ),
     ] = 0
-    tolerance: Annotated[float, Meta(ge=0, description="how much lower a validation loss must be to be better")] = 0.0
+    tolerance: Annotated[
+        float, Meta(ge=0, description="how much lower a validation loss must be to be better")
+    ] = 0.0
 
     scale: Annotated[
         Literal["standard", "none"] | Annotated[float, Positive],
         Meta(description="standard (mean 0, deviation 1 per channel), none, or a number to divide by"),
     ] = "standard"
     steps: Annotated[
-        int, Meta(ge=0, description="readings a recording is resampled to; 0: as they are, or 32 if lengths differ")
+        int,
+        Meta(
+            ge=0, description="readings a recording is resampled to; 0: as they are, or 32 if lengths differ"
+        ),
     ] = 0
     threshold: Annotated[
         float, Meta(ge=0, le=1, description="a prediction less sure than this is 'unknown'")
@@ -108,14 +121,18 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         Meta(description="what labels are; auto: numbers that are not a few whole ones mean regression"),
     ] = "auto"
 
-    precision: Annotated[Literal["float32", "float64"], Meta(description="numbers to compute with")] = "float32"
+    precision: Annotated[Literal["float32", "float64"], Meta(description="numbers to compute with")] = (
+        "float32"
+    )
     seed: Annotated[int, Meta(ge=0, le=2**63 - 1, description="where all randomness comes from")] = 0
 
     def __post_init__(self) -> None:
         numbers = {name: getattr(self, name) for name in self.__struct_fields__}
         for name, value in numbers.items():
             if isinstance(value, float) and not math.isfinite(value):
-                raise ArgumentError(f"Expected a finite number, found {value}", option(name), "Give a finite number")
+                raise ArgumentError(
+                    f"Expected a finite number, found {value}", option(name), "Give a finite number"
+                )
         if isinstance(self.class_weight, dict):
             for label, weight in self.class_weight.items():
                 if not 0 <= weight < math.inf:
@@ -157,7 +174,13 @@ PRESETS: dict[str, dict[str, Any]] = {
 """Settings that go by a name. ``course``: the course's program as it should be."""
 
 
-KINDS = {"int": "a whole number", "float": "a number", "str": "text", "bool": "true or false", "array": "a list"}
+KINDS = {
+    "int": "a whole number",
+    "float": "a number",
+    "str": "text",
+    "bool": "true or false",
+    "array": "a list",
+}
 """How msgspec's types are called in an error message."""
 
 
@@ -209,13 +232,17 @@ def make_settings(values: Mapping[str, Any], preset: str | None = None, where: s
     merged: dict[str, Any] = {}
     if preset is not None:
         if preset not in PRESETS:
-            raise ArgumentError(f"Unknown preset {preset!r}", where or "--preset", nearest(preset, list(PRESETS)))
+            raise ArgumentError(
+                f"Unknown preset {preset!r}", where or "--preset", nearest(preset, list(PRESETS))
+            )
         merged.update(PRESETS[preset])
     for name, value in values.items():
         field = name.replace("-", "_")
         if field not in Settings.__struct_fields__:
             raise ArgumentError(
-                f"Unknown setting {name!r}", where or "the settings", nearest(field, list(Settings.__struct_fields__))
+                f"Unknown setting {name!r}",
+                where or "the settings",
+                nearest(field, list(Settings.__struct_fields__)),
             )
         merged[field] = value
     try:
@@ -345,7 +372,9 @@ def read_config(path: Path) -> dict[str, Any]:
     for key in values:
         if key.replace("-", "_") not in known:
             lines = text.splitlines()
-            line = next((n for n, row in enumerate(lines, 1) if re.match(rf"[\[\s\"']*{re.escape(key)}\b", row)), 1)
+            line = next(
+                (n for n, row in enumerate(lines, 1) if re.match(rf"[\[\s\"']*{re.escape(key)}\b", row)), 1
+            )
             raise ArgumentError(f"Unknown setting {key!r}", f"{path}, line {line}", nearest(key, known))
     return values
 
@@ -365,7 +394,11 @@ def resolve(settings: Settings, task: str) -> Settings:
     """
     loss = settings.loss
     if loss == "auto":
-        loss = "cross_entropy" if task == "classification" and settings.output in PROBABILITIES else "half_squared_error"
+        loss = (
+            "cross_entropy"
+            if task == "classification" and settings.output in PROBABILITIES
+            else "half_squared_error"
+        )
     if loss == "cross_entropy" and task == "regression":
         raise ArgumentError(
             "Cross-entropy compares probabilities, and the labels are quantities",

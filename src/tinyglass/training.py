@@ -5,22 +5,21 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
 
 from . import _core
-from .errors import ArgumentError, DivergenceError, ModelError
+from .errors import ArgumentError, DivergenceError
 from .network import (
     Network,
     Preparation,
     core_layers,
     flatten,
-    network_arrays,
     start_network,
-    take_layers,
     weight_name,
     with_parameters,
 )
@@ -33,15 +32,13 @@ from .preparation import (
     prepare,
 )
 from .recordings import Recording
+from .runs import CURVES, Run, restore_checkpoint, write_checkpoint
 from .settings import Settings, resolve
-from .storage import read_arrays, write_arrays
 
 SLICE = 0.04  # seconds in the core between two looks at progress, Ctrl-C and the checkpoint
 CHECKPOINT_EVERY = 1.0  # seconds
 LARGEST_TRAINING = 4 * 2**30  # bytes
 TRIAL_SECONDS = 0.5
-
-Outcome = Literal["finished", "stopped_early", "interrupted"]
 
 
 class Progress(NamedTuple):
@@ -57,122 +54,6 @@ class Progress(NamedTuple):
     epoch: float
     epochs: int
     loss: float
-
-
-@dataclass(frozen=True, eq=False)
-class Run:
-    """A training: enough to replay any step of it exactly.
-
-    Attributes
-    ----------
-    settings : Settings, with every ``auto`` decided
-    initial, network : Network, before the first update, and what came out: with a
-        validation part the best, otherwise the last
-    losses, accuracies : float64 arrays, (epochs,)
-        Mean loss and share of right answers during each epoch, each example measured
-        before the update it takes part in; L2 included.
-    validation_losses, validation_accuracies : float64 arrays, (epochs,) or empty
-        Of the validation part after each epoch.
-    best_epoch : int, epochs made when `network` was reached
-    updates : int; after an interruption the last epoch may be incomplete
-    outcome : "finished", "stopped_early" or "interrupted"
-    fingerprint : str, of the training and validation examples
-    seconds : float, spent training
-    about : dict, whatever the caller wants kept: the command line keeps where the recordings came from
-    """
-
-    settings: Settings
-    initial: Network
-    network: Network
-    losses: np.ndarray
-    accuracies: np.ndarray
-    validation_losses: np.ndarray
-    validation_accuracies: np.ndarray
-    best_epoch: int
-    updates: int
-    outcome: Outcome
-    fingerprint: str
-    seconds: float
-    about: dict[str, Any] = field(default_factory=dict)
-
-    @property
-    def epochs(self) -> int:
-        """Whole epochs made."""
-        return len(self.losses)
-
-    def save(self, path: str | Path) -> None:
-        """Write the run to a file that is whole or absent."""
-        arrays = {name: getattr(self, name) for name in _CURVES}
-        arrays |= network_arrays(self.initial, "initial.") | network_arrays(self.network, "final.")
-        header = {name: getattr(self, name) for name in _RunHeader.__struct_fields__ if hasattr(self, name)}
-        network = self.network
-        header |= {
-            "activations": [layer.activation for layer in network.layers],
-            "classes": network.classes,
-            "input_names": network.input_names,
-            "preparation": network.preparation,
-        }
-        write_arrays(Path(path), "run", header, arrays)
-
-    @staticmethod
-    def load(path: str | Path) -> Run:
-        """Return the run in a file that `save` wrote.
-
-        Raises
-        ------
-        ModelError
-            If the file is damaged, changed, hostile, or not a run.
-        """
-        header, arrays, _ = read_arrays(Path(path), "run", _RunHeader)
-        try:
-            curves = {name: arrays.pop(name) for name in _CURVES}
-            networks = [
-                Network(
-                    take_layers(arrays, header.activations, str(path), prefix),
-                    header.classes,
-                    header.input_names,
-                    header.preparation,
-                    header.settings.threshold,
-                )
-                for prefix in ("initial.", "final.")
-            ]
-        except (KeyError, ArgumentError) as error:
-            raise ModelError("The parts of the run do not belong together", str(path), "Train again") from error
-        return Run(
-            header.settings,
-            *networks,
-            **curves,
-            best_epoch=header.best_epoch,
-            updates=header.updates,
-            outcome=header.outcome,
-            fingerprint=header.fingerprint,
-            seconds=header.seconds,
-            about=header.about,
-        )
-
-
-_CURVES = ("losses", "accuracies", "validation_losses", "validation_accuracies")
-
-
-class _RunHeader(msgspec.Struct):
-    settings: Settings
-    activations: list[str]
-    classes: tuple[str, ...] | None
-    input_names: tuple[str, ...]
-    preparation: Preparation | None
-    best_epoch: int
-    updates: int
-    outcome: Outcome
-    fingerprint: str
-    seconds: float
-    about: dict[str, Any]
-
-
-class _CheckpointHeader(msgspec.Struct):
-    settings: Settings
-    fingerprint: str
-    seconds: float
-    about: dict[str, Any]
 
 
 @dataclass
@@ -240,7 +121,10 @@ def train(
     labels = np.array([recording.label for recording in recordings])
     kept, aside = validation_split(np.arange(len(recordings)), labels, settings)
     preparation = fit_preparation(
-        [recordings[i] for i in kept], scale=settings.scale, steps=settings.steps, answers=task == "regression"
+        [recordings[i] for i in kept],
+        scale=settings.scale,
+        steps=settings.steps,
+        answers=task == "regression",
     )
     examples = prepare(recordings, preparation, classes)
     return train_examples(
@@ -263,10 +147,14 @@ def input_names(preparation: Preparation) -> tuple[str, ...]:
     """
     if preparation.n_steps == 1:
         return preparation.channels
-    return tuple(f"{channel}[{step}]" for step in range(preparation.n_steps) for channel in preparation.channels)
+    return tuple(
+        f"{channel}[{step}]" for step in range(preparation.n_steps) for channel in preparation.channels
+    )
 
 
-def validation_split(groups: np.ndarray, labels: np.ndarray, settings: Settings) -> tuple[np.ndarray, np.ndarray]:
+def validation_split(
+    groups: np.ndarray, labels: np.ndarray, settings: Settings
+) -> tuple[np.ndarray, np.ndarray]:
     """Return which examples train and which are kept aside to stop early by.
 
     For classes, each gives its share; a group never stands on both sides.
@@ -288,7 +176,7 @@ def validation_split(groups: np.ndarray, labels: np.ndarray, settings: Settings)
     chosen: list[Any] = []
     for label in np.unique(strata):
         members = np.unique(groups[strata == label])
-        wanted = int(round(settings.validation * len(members)))
+        wanted = round(settings.validation * len(members))
         chosen += random.permutation(members)[: min(wanted, len(members) - 1)].tolist()
     aside = np.isin(groups, chosen)
     if not chosen or aside.all():
@@ -363,7 +251,9 @@ def train_examples(
             **meaning,
         )
     trainer = _trainer(start, examples, validation, settings)
-    before = _resume(trainer, watch, settings, fingerprint) if watch.resume else 0.0
+    before = 0.0
+    if watch.resume and watch.checkpoint is not None:
+        before = restore_checkpoint(watch.checkpoint, trainer, settings, fingerprint)
     run, status = _drive(trainer, start, settings, fingerprint, watch, before)
     if status in ("non_finite", "saturated"):
         raise _diverged(status, trainer, run, examples, validation)
@@ -381,7 +271,7 @@ def _drive(
         while status == "paused":
             now = time.perf_counter()
             if watch.checkpoint is not None and now - began - before - saved >= CHECKPOINT_EVERY:
-                _checkpoint(trainer, watch, settings, fingerprint, now - began)
+                write_checkpoint(watch.checkpoint, trainer, settings, fingerprint, now - began, watch.about)
                 saved = time.perf_counter() - began - before
             if watch.progress is not None and watch.progress(
                 Progress(trainer.epoch + trainer.position / n_examples, settings.epochs, trainer.last_loss)
@@ -394,7 +284,7 @@ def _drive(
     watch.interrupted = status == "interrupted"
     seconds = time.perf_counter() - began
     if watch.checkpoint is not None:
-        _checkpoint(trainer, watch, settings, fingerprint, seconds)
+        write_checkpoint(watch.checkpoint, trainer, settings, fingerprint, seconds, watch.about)
     if watch.progress is not None and status == "finished":
         watch.progress(Progress(trainer.epoch, settings.epochs, trainer.last_loss))
     state = trainer.state()
@@ -405,7 +295,7 @@ def _drive(
         settings=settings,
         initial=start,
         network=with_parameters(start, parameters),
-        **{name: state[name] for name in _CURVES},
+        **{name: state[name] for name in CURVES},
         best_epoch=best_epoch,
         updates=trainer.updates,
         outcome=status if status in ("stopped_early", "interrupted") else "finished",  # type: ignore[arg-type]
@@ -475,7 +365,7 @@ def check_size(sizes: Sequence[int], n_examples: int, settings: Settings) -> Non
     ArgumentError
         With the bytes needed.
     """
-    n_weights = sum((n_in + 1) * n_out for n_in, n_out in zip(sizes, sizes[1:], strict=False))
+    n_weights = sum((n_in + 1) * n_out for n_in, n_out in pairwise(sizes))
     copies = 5 + {"sgd": 0, "momentum": 2, "nesterov": 2, "adam": 4}[settings.optimizer]
     size = np.dtype(settings.precision).itemsize
     needed = n_weights * size * copies + n_examples * (sizes[0] + sizes[-1]) * size
@@ -515,14 +405,18 @@ def _weighted(examples: Examples, settings: Settings) -> Examples:
     weight = examples.weight
     if settings.class_weight != "none":
         if examples.classes is None:
-            raise ArgumentError("Regression has no classes to weight", "--class-weight", "Use --class-weight none")
+            raise ArgumentError(
+                "Regression has no classes to weight", "--class-weight", "Use --class-weight none"
+            )
         by_class = class_weights(examples.Y, examples.classes, settings.class_weight)
         weight = by_class if weight is None else weight * by_class
     if weight is None:
         return examples
     if (weight < 0).any():
         raise ArgumentError(
-            "A weight is negative", f"the weight of example {int(np.argmax(weight < 0))}", "Give weights of 0 or more"
+            "A weight is negative",
+            f"the weight of example {int(np.argmax(weight < 0))}",
+            "Give weights of 0 or more",
         )
     kept = np.flatnonzero(weight)
     if len(kept) == 0:
@@ -531,55 +425,6 @@ def _weighted(examples: Examples, settings: Settings) -> Examples:
     same = np.allclose(weight, 1, rtol=1e-12, atol=0)
     taken = examples.take(kept)
     return Examples(taken.X, taken.Y, taken.classes, taken.groups, None if same else weight)
-
-
-# ---------------------------------------------------------------- checkpoints
-
-
-def _checkpoint(trainer: Any, watch: Watch, settings: Settings, fingerprint: str, seconds: float) -> None:
-    assert watch.checkpoint is not None
-    header = _CheckpointHeader(settings, fingerprint, seconds, watch.about)
-    write_arrays(watch.checkpoint, "checkpoint", header, trainer.state())
-
-
-def _resume(trainer: Any, watch: Watch, settings: Settings, fingerprint: str) -> float:
-    """Put the trainer where the checkpoint left off, and return the seconds spent so far."""
-    assert watch.checkpoint is not None
-    header, arrays, _ = read_arrays(watch.checkpoint, "checkpoint", _CheckpointHeader)
-    if header.settings != settings:
-        names = [n for n in Settings.__struct_fields__ if getattr(header.settings, n) != getattr(settings, n)]
-        raise ArgumentError(
-            f"The checkpoint was made with other settings: {', '.join(names)}",
-            str(watch.checkpoint),
-            "Leave those options out, or train anew without --resume",
-        )
-    if header.fingerprint != fingerprint:
-        raise ArgumentError(
-            "The recordings are not those that the checkpoint was made with",
-            str(watch.checkpoint),
-            "Give the same recordings, or train anew without --resume",
-        )
-    try:
-        trainer.restore(arrays)
-    except (ValueError, KeyError, RuntimeError, TypeError) as error:
-        raise ModelError(
-            f"The checkpoint does not fit this training ({error})",
-            str(watch.checkpoint),
-            "Train anew without --resume",
-        ) from error
-    return header.seconds
-
-
-def read_checkpoint(path: Path) -> tuple[Settings, dict[str, Any]]:
-    """Return the settings that a checkpoint was made with, and what was to be kept with it.
-
-    Raises
-    ------
-    ModelError
-        If the file is damaged, changed, hostile, or not a checkpoint.
-    """
-    header, _, _ = read_arrays(path, "checkpoint", _CheckpointHeader)
-    return header.settings, header.about
 
 
 # ---------------------------------------------------------------- divergence
@@ -595,7 +440,9 @@ def _diverged(
     layer = run.network.layer_names[t["layer"]]
     neuron = f"{layer}[{t['neuron']}]"
     if status == "saturated" and not t["sum"]:
-        what = f"Every neuron of layer {layer!r} is saturated for every example: no gradient passes it any more"
+        what = (
+            f"Every neuron of layer {layer!r} is saturated for every example: no gradient passes it any more"
+        )
     elif status == "saturated":
         what = f"Neuron {neuron} is saturated: its weighted sum reached {t['value']:.3g}, where its output is flat"
     elif t["sum"]:
@@ -610,7 +457,9 @@ def _diverged(
     if rate is not None:
         mend = f"Use learning rate {rate:g}: with it the same training converges (it was tried)"
     else:
-        mend = "No smaller learning rate helped when tried: use another seed or activation, or --scale standard"
+        mend = (
+            "No smaller learning rate helped when tried: use another seed or activation, or --scale standard"
+        )
     return DivergenceError(f"Training stopped. {what}", where, mend, run)
 
 

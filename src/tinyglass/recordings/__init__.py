@@ -134,7 +134,11 @@ def read_recordings(path: str | Path | None = None) -> list[Recording]:
     skipped: list[str] = []
     for file in sorted(_files(top), key=_natural):
         source = _open(file, top)
-        found = None if source is None else next((r for r in (read(source) for read in READERS) if r is not None), None)
+        found = (
+            None
+            if source is None
+            else next((r for r in (read(source) for read in READERS) if r is not None), None)
+        )
         if found is None:
             skipped.append(file.name)
         else:
@@ -181,7 +185,9 @@ def _is_aside(path: Path) -> bool:
 
 def _natural(path: Path) -> list[tuple[bool, int, str]]:
     """Sort wave2 before wave10."""
-    return [(part.isdigit(), int(part) if part.isdigit() else 0, part) for part in re.split(r"(\d+)", str(path))]
+    return [
+        (part.isdigit(), int(part) if part.isdigit() else 0, part) for part in re.split(r"(\d+)", str(path))
+    ]
 
 
 def _open(file: Path, top: Path) -> Source | None:

@@ -109,7 +109,7 @@ def _one_a_row(
     channels = tuple(names[c] for c in columns) if names else ()
     return [
         Recording(
-            [_readings(source, names, row, number, columns)],
+            np.array([_readings(source, names, row, number, columns)]),
             channels,
             label=row[label] or None,
             source=f"{source.name}, line {number}",
@@ -127,14 +127,19 @@ def _one_a_file(
         columns.remove(time)
     else:
         time = None
-    signal = [_readings(source, names, row, number, columns) for number, row in zip(numbers, rows, strict=True)]
+    signal = np.array(
+        [_readings(source, names, row, number, columns) for number, row in zip(numbers, rows, strict=True)]
+    )
     times = rate_hz = None
     if time is not None and names is not None:
         match = TIME.match(names[time])
         assert match is not None
         seconds = 1.0 if match["unit"] == "s" else 0.001
         times = seconds * np.array(
-            [_readings(source, names, row, number, [time])[0] for number, row in zip(numbers, rows, strict=True)]
+            [
+                _readings(source, names, row, number, [time])[0]
+                for number, row in zip(numbers, rows, strict=True)
+            ]
         )
         gaps = np.diff(times)
         if len(gaps) and gaps.min() <= 0:

@@ -15,6 +15,9 @@ says while it records. A capture may hold several print-outs.
 from __future__ import annotations
 
 import re
+from itertools import pairwise
+
+import numpy as np
 
 from ..errors import RecordingError
 from . import Recording, Source
@@ -42,7 +45,7 @@ def read(source: Source) -> list[Recording] | None:
         elif inside and line.strip().rstrip(",") == "]":
             inside = False
         elif inside and line.strip():
-            signal = [[reading] for reading in _row(line, n_readings, where)]
+            signal = np.array(_row(line, n_readings, where))[:, None]
             recordings.append(
                 Recording(signal, ("distance",), rate_hz=rate_hz, label=source.label, source=where)
             )
@@ -54,7 +57,9 @@ def read(source: Source) -> list[Recording] | None:
             )
     if inside:
         raise RecordingError(
-            "The print-out ends before its closing bracket", source.name, "Copy the print-out again, to its last line"
+            "The print-out ends before its closing bracket",
+            source.name,
+            "Copy the print-out again, to its last line",
         )
     return recordings
 
@@ -64,9 +69,11 @@ def _times(text: str, where: str) -> tuple[int, float | None]:
     parts = [part.strip() for part in text.split(",") if part.strip()]
     if not parts:
         raise RecordingError("The heading names no readings", where, "Copy the print-out again")
-    found = [0.0 if part == "current" else float(m["ms"]) if (m := TIME.match(part)) else None for part in parts]
+    found = [
+        0.0 if part == "current" else float(m["ms"]) if (m := TIME.match(part)) else None for part in parts
+    ]
     times = [t for t in found if t is not None]
-    gaps = {after - before for before, after in zip(times, times[1:], strict=False)}
+    gaps = {after - before for before, after in pairwise(times)}
     regular = len(times) == len(parts) and len(gaps) == 1 and min(gaps) > 0
     return len(parts), 1000 / gaps.pop() if regular else None
 

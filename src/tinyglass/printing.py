@@ -1,0 +1,195 @@
+"""What the command line prints: tables on standard output, progress on standard error."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .settings import Settings, show_value
+
+MODEL, RUN, CHECKPOINT, REPORT = (
+    "model.safetensors",
+    "run.safetensors",
+    "checkpoint.safetensors",
+    "report.html",
+)
+"""What a training leaves in its folder."""
+
+if TYPE_CHECKING:
+    from .evaluation import Score
+    from .network import Network
+    from .prediction import Prediction
+    from .recordings import Recording
+    from .runs import Run
+
+
+def print_json(facts: dict[str, Any]) -> None:
+    import msgspec
+
+    sys.stdout.write(msgspec.json.encode(facts).decode() + "\n")
+
+
+def _console(**kwargs: Any) -> Any:
+    from rich.console import Console
+
+    return Console(highlight=False, markup=False, emoji=False, **kwargs)
+
+
+@contextmanager
+def progress_bar() -> Iterator[tuple[Callable[..., None], Callable[[str], None]]]:
+    """Give a function that moves the bar, and one that prints a message; both on standard error."""
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+    console = _console(stderr=True)
+    with Progress(
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        TaskProgressColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[loss]}", markup=False),
+        console=console,
+    ) as progress:
+        tasks: dict[str, Any] = {}
+
+        def show(name: str, share: float, loss: float | None = None) -> None:
+            if name not in tasks:
+                tasks[name] = progress.add_task(name, total=1.0, loss="")
+            text = "" if loss is None or loss != loss else f"loss {loss:.4g}"
+            progress.update(tasks[name], completed=share, loss=text)
+
+        yield show, lambda text: print(f"tinyglass: {text}", file=sys.stderr)
+
+
+def print_table(rows: list[tuple[str, str]], title: str) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(title=Text(title), show_header=False, title_justify="left")
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    for name, value in rows:
+        table.add_row(Text(name), Text(value))
+    _console().print(table)
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f} %"
+
+
+def score_rows(score: Score, n: int) -> list[tuple[str, str]]:
+    if score.classes is not None:
+        low, high = (_percent(end) for end in score.interval)
+        deviation = (
+            ""
+            if score.deviation is None
+            else f" ± {_percent(score.deviation)} over {len(score.values)} seeds"
+        )
+        right = round(score.values[0] * score.n_test)
+        rows = [("accuracy", f"{_percent(score.value)}{deviation}")]
+        if score.deviation is None:
+            rows[0] = ("accuracy", f"{_percent(score.value)} ({right} of {score.n_test})")
+        return [*rows, ("95 % interval", f"{low} to {high}")]
+    deviation = "" if score.deviation is None else f" ± {score.deviation:.4f} over {len(score.values)} seeds"
+    return [
+        ("R²", f"{score.value:.4f}{deviation}"),
+        ("95 % interval", f"{score.interval[0]:.4f} to {score.interval[1]:.4f}"),
+        ("mean absolute error", f"{score.mean_absolute_error:.4g}"),
+    ]
+
+
+def print_training(
+    run: Run, score: Score | None, own: Score, recordings: list[Recording], folder: Path
+) -> None:
+    network = run.network
+    sizes = [network.n_inputs, *(layer.n_outputs for layer in network.layers)]
+    rows = [
+        ("recordings", f"{len(recordings)} from {run.about.get('path') or 'the course (CC BY-SA 4.0)'}"),
+        ("network", f"{'-'.join(map(str, sizes))}, {network.n_weights} weights"),
+        (
+            "epochs",
+            f"{run.epochs} of {run.settings.epochs}"
+            + (", stopped early" if run.outcome == "stopped_early" else ""),
+        ),
+        ("loss", f"{run.losses[0]:.6g} → {run.losses[-1]:.6g}" if run.epochs else "–"),
+        ("time", f"{run.seconds:.2f} s"),
+    ]
+    if network.classes is not None:
+        counts = {name: sum(r.label == name for r in recordings) for name in network.classes}
+        rows.insert(1, ("classes", ", ".join(f"{name} ({count})" for name, count in counts.items())))
+        rows.append(("on its own recordings", f"{round(own.value * own.n_test)} of {own.n_test} right"))
+    else:
+        rows.append(("R² on its own recordings", f"{own.value:.4f}"))
+    if score is not None:
+        rows.append(("score", score.split))
+        rows += score_rows(score, len(recordings))
+        if score.failed:
+            rows.append(("warning", f"{score.failed} of the scored trainings diverged or saturated"))
+    rows += [("model", str(folder / MODEL)), ("report", str(folder / REPORT))]
+    print_table(rows, "trained" if run.outcome != "interrupted" else "interrupted")
+
+
+def print_confusion(score: Score) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(title=Text("rows: what it was; columns: what the network said"), title_justify="left")
+    table.add_column()
+    for name in score.classes or ():
+        table.add_column(Text(name), justify="right")
+    for name, row in zip(score.classes or (), score.confusion.tolist(), strict=True):
+        table.add_row(Text(name), *map(str, row))
+    _console().print(table)
+
+
+def print_predictions(predictions: list[Prediction], network: Network) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(title_justify="left")
+    table.add_column("recording", overflow="fold")
+    table.add_column("prediction")
+    for name in network.classes or ():
+        table.add_column(Text(name if network.gives_probabilities else f"output {name}"), justify="right")
+    for p in predictions:
+        if network.classes is None:
+            table.add_row(Text(p.source), f"{p.label:.6g}")
+            continue
+        cells = [_percent(o) if network.gives_probabilities else f"{o:.4f}" for o in p.outputs]
+        table.add_row(Text(p.source), Text(str(p.label)), *cells)
+    _console().print(table)
+    if network.classes is not None and not network.gives_probabilities:
+        print("The outputs are no probabilities: only softmax makes them so.")
+
+
+def print_network(network: Network, run: Run | None, sha256: str, command: str) -> None:
+    print(
+        f"{'-'.join(str(n) for n in [network.n_inputs, *(x.n_outputs for x in network.layers)])} network, "
+        f"{network.n_weights} weights, {network.dtype}, SHA-256 {sha256}"
+    )
+    if network.classes is not None:
+        print(f"classes: {', '.join(network.classes)}; less sure than {network.threshold:g} is unknown")
+    if network.preparation is not None:
+        p = network.preparation
+        print(f"inputs: {p.n_steps} readings of {', '.join(p.channels)}, each (reading - offset) / scale")
+        for channel, unit, offset, scale in zip(p.channels, p.units, p.offset, p.scale, strict=True):
+            print(f"  {channel}{f' in {unit}' if unit else ''}: offset {offset!r}, scale {scale!r}")
+        if network.classes is None:
+            print(f"answer: output * {p.answer_scale!r} + {p.answer_offset!r}")
+    names: Sequence[str] = network.input_names
+    for name, layer in zip(network.layer_names, network.layers, strict=True):
+        print(f"\n{name}: {layer.n_outputs} neurons, {layer.activation}")
+        for j, row in enumerate(layer.weights):
+            for source, weight in zip(names, row, strict=True):
+                print(f"  {name}[{j}] <- {source:<24} {weight!s:>16}")
+            if layer.bias is not None:
+                print(f"  {name}[{j}] <- {'bias':<24} {layer.bias[j]!s:>16}")
+        names = [f"{name}[{j}]" for j in range(layer.n_outputs)]
+    if run is not None:
+        print(f"\ntrained {run.epochs} epochs ({run.outcome.replace('_', ' ')}) in {run.seconds:.2f} s")
+        print(f"data fingerprint: {run.fingerprint}")
+        for field in Settings.__struct_fields__:
+            print(f"  {field} = {show_value(getattr(run.settings, field))}")
+        print(f"\nreproduce with:\n  {command}")

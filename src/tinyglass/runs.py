@@ -1,0 +1,189 @@
+"""A training that was made, or is being made, and its files."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+import numpy as np
+
+from .errors import ArgumentError, ModelError
+from .network import Network, Preparation, network_arrays, take_layers
+from .settings import Settings
+from .storage import read_arrays, write_arrays
+
+Outcome = Literal["finished", "stopped_early", "interrupted"]
+CURVES = ("losses", "accuracies", "validation_losses", "validation_accuracies")
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """A training: enough to replay any step of it exactly.
+
+    Attributes
+    ----------
+    settings : Settings, with every ``auto`` decided
+    initial, network : Network, before the first update, and what came out: with a
+        validation part the best, otherwise the last
+    losses, accuracies : float64 arrays, (epochs,)
+        Mean loss and share of right answers during each epoch, each example measured
+        before the update it takes part in; L2 included.
+    validation_losses, validation_accuracies : float64 arrays, (epochs,) or empty
+        Of the validation part after each epoch.
+    best_epoch : int, epochs made when `network` was reached
+    updates : int; after an interruption the last epoch may be incomplete
+    outcome : "finished", "stopped_early" or "interrupted"
+    fingerprint : str, of the training and validation examples
+    seconds : float, spent training
+    about : dict, whatever the caller wants kept: the command line keeps where the recordings came from
+    """
+
+    settings: Settings
+    initial: Network
+    network: Network
+    losses: np.ndarray
+    accuracies: np.ndarray
+    validation_losses: np.ndarray
+    validation_accuracies: np.ndarray
+    best_epoch: int
+    updates: int
+    outcome: Outcome
+    fingerprint: str
+    seconds: float
+    about: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def epochs(self) -> int:
+        """Whole epochs made."""
+        return len(self.losses)
+
+    def save(self, path: str | Path) -> None:
+        """Write the run to a file that is whole or absent."""
+        arrays = {name: getattr(self, name) for name in CURVES}
+        arrays |= network_arrays(self.initial, "initial.") | network_arrays(self.network, "final.")
+        header = {name: getattr(self, name) for name in _RunHeader.__struct_fields__ if hasattr(self, name)}
+        network = self.network
+        header |= {
+            "activations": [layer.activation for layer in network.layers],
+            "classes": network.classes,
+            "input_names": network.input_names,
+            "preparation": network.preparation,
+        }
+        write_arrays(Path(path), "run", header, arrays)
+
+    @staticmethod
+    def load(path: str | Path) -> Run:
+        """Return the run in a file that `save` wrote.
+
+        Raises
+        ------
+        ModelError
+            If the file is damaged, changed, hostile, or not a run.
+        """
+        header, arrays, _ = read_arrays(Path(path), "run", _RunHeader)
+
+        def network(prefix: str) -> Network:
+            layers = take_layers(arrays, header.activations, str(path), prefix)
+            threshold = header.settings.threshold
+            return Network(layers, header.classes, header.input_names, header.preparation, threshold)
+
+        try:
+            return Run(
+                settings=header.settings,
+                initial=network("initial."),
+                network=network("final."),
+                losses=arrays["losses"],
+                accuracies=arrays["accuracies"],
+                validation_losses=arrays["validation_losses"],
+                validation_accuracies=arrays["validation_accuracies"],
+                best_epoch=header.best_epoch,
+                updates=header.updates,
+                outcome=header.outcome,
+                fingerprint=header.fingerprint,
+                seconds=header.seconds,
+                about=header.about,
+            )
+        except (KeyError, ArgumentError) as error:
+            raise ModelError(
+                "The parts of the run do not belong together", str(path), "Train again"
+            ) from error
+
+
+class _RunHeader(msgspec.Struct):
+    settings: Settings
+    activations: list[str]
+    classes: tuple[str, ...] | None
+    input_names: tuple[str, ...]
+    preparation: Preparation | None
+    best_epoch: int
+    updates: int
+    outcome: Outcome
+    fingerprint: str
+    seconds: float
+    about: dict[str, Any]
+
+
+class _CheckpointHeader(msgspec.Struct):
+    settings: Settings
+    fingerprint: str
+    seconds: float
+    about: dict[str, Any]
+
+
+# ---------------------------------------------------------------- checkpoints
+
+
+def write_checkpoint(
+    path: Path, trainer: Any, settings: Settings, fingerprint: str, seconds: float, about: dict[str, Any]
+) -> None:
+    """Write what continues the core's training from the start of its epoch, to the bit."""
+    header = _CheckpointHeader(settings, fingerprint, seconds, about)
+    write_arrays(path, "checkpoint", header, trainer.state())
+
+
+def restore_checkpoint(path: Path, trainer: Any, settings: Settings, fingerprint: str) -> float:
+    """Put the core's trainer where the checkpoint left off, and return the seconds spent so far.
+
+    Raises
+    ------
+    ArgumentError
+        If the checkpoint was made with other settings or data.
+    ModelError
+        If the file is damaged, changed, hostile, or not a checkpoint.
+    """
+    header, arrays, _ = read_arrays(path, "checkpoint", _CheckpointHeader)
+    anew = "or train anew without --resume"
+    if header.settings != settings:
+        names = [n for n in Settings.__struct_fields__ if getattr(header.settings, n) != getattr(settings, n)]
+        raise ArgumentError(
+            f"The checkpoint was made with other settings: {', '.join(names)}",
+            str(path),
+            f"Leave those options out, {anew}",
+        )
+    if header.fingerprint != fingerprint:
+        raise ArgumentError(
+            "The recordings are not those that the checkpoint was made with",
+            str(path),
+            f"Give the same recordings, {anew}",
+        )
+    try:
+        trainer.restore(arrays)
+    except (ValueError, KeyError, RuntimeError, TypeError) as error:
+        raise ModelError(
+            f"The checkpoint does not fit this training ({error})", str(path), "Train anew without --resume"
+        ) from error
+    return header.seconds
+
+
+def read_checkpoint(path: Path) -> tuple[Settings, dict[str, Any]]:
+    """Return the settings that a checkpoint was made with, and what was to be kept with it.
+
+    Raises
+    ------
+    ModelError
+        If the file is damaged, changed, hostile, or not a checkpoint.
+    """
+    header, _, _ = read_arrays(path, "checkpoint", _CheckpointHeader)
+    return header.settings, header.about
