@@ -7,11 +7,11 @@ UV := .tools/bin/uv
 CORE := $(wildcard core/*) CMakeLists.txt pyproject.toml
 WORKERS ?= auto
 
-.PHONY: demo test check format bench install lock clean
+.PHONY: demo test check format bench docs install lock clean
 
 demo: install
 	@$(BIN)/tinyglass train --preset course --out demo
-	@$(BIN)/tinyglass predict demo examples/one_recording.txt
+	@$(BIN)/tinyglass predict demo examples/moving_closer.txt
 
 test: install
 	$(BIN)/pytest -n $(WORKERS) --cov --cov-report=term-missing:skip-covered
@@ -27,6 +27,9 @@ format: install
 
 bench: install
 	$(BIN)/python benchmarks/train.py
+
+docs: install
+	$(BIN)/python docs/make_reference.py
 
 install: .venv/installed
 

@@ -31,7 +31,7 @@ from .training import Progress, Watch, train_examples
 
 SYNONYMS = {"identity": "linear", "logistic": "sigmoid"}  # scikit-learn's names
 FLOATS = [np.float64, np.float32]  # kept as they are; anything else becomes the first
-STACK = 5  # calls from a warning up to the line that called fit
+STACK = 4  # calls from a warning up to the line that called fit
 
 Listener = Callable[[Progress], Any]
 
@@ -96,11 +96,11 @@ class _NetworkEstimator(BaseEstimator):
         "batch_size": [StrOptions({"all"}), Interval(Integral, 1, None, closed="left")],
         "weight_limit": [Interval(Real, 0, None, closed="neither"), None],
         "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
-        **dict.fromkeys(("bias", "shuffle", "early_stopping", "warm_start"), ["boolean"]),
-        **dict.fromkeys(("max_iter", "n_iter_no_change"), [Interval(Integral, 1, None, closed="left")]),
-        **dict.fromkeys(("learning_rate_init", "epsilon"), [Interval(Real, 0, None, closed="neither")]),
-        **dict.fromkeys(("l2", "tol"), [Interval(Real, 0, None, closed="left")]),
-        **dict.fromkeys(("momentum", "beta_1", "beta_2"), [Interval(Real, 0, 1, closed="left")]),
+        **{name: ["boolean"] for name in ("bias", "shuffle", "early_stopping", "warm_start")},
+        **{name: [Interval(Integral, 1, None, closed="left")] for name in ("max_iter", "n_iter_no_change")},
+        **{name: [Interval(Real, 0, None, closed="neither")] for name in ("learning_rate_init", "epsilon")},
+        **{name: [Interval(Real, 0, None, closed="left")] for name in ("l2", "tol")},
+        **{name: [Interval(Real, 0, 1, closed="left")] for name in ("momentum", "beta_1", "beta_2")},
         "callbacks": [list, tuple, None],
         "verbose": ["verbose"],
         "random_state": ["random_state"],
@@ -170,7 +170,10 @@ class _NetworkEstimator(BaseEstimator):
 
             def tell(progress: Progress) -> bool:
                 nonlocal ended
-                ended = any([listener(progress) for listener in listeners])  # all are told, hence a list
+                answers = [
+                    listener(progress) for listener in listeners
+                ]  # all are told before any answer counts
+                ended = any(answers)
                 return ended
 
             watch = Watch(progress=tell if listeners else None)
@@ -191,7 +194,10 @@ class _NetworkEstimator(BaseEstimator):
         before: list[float] = self.loss_curve_ if go_on else []
         self.run_, self.network_ = run, run.network
         self.coefs_ = [layer.weights.T for layer in layers]
-        self.intercepts_ = [layer.weights[:, 0] * 0 if layer.bias is None else layer.bias for layer in layers]
+        self.intercepts_ = [
+            np.zeros(layer.n_outputs, layer.weights.dtype) if layer.bias is None else layer.bias
+            for layer in layers
+        ]
         self.n_layers_, self.n_outputs_ = len(layers) + 1, run.network.n_outputs
         self.out_activation_ = layers[-1].activation
         self.loss_curve_: list[float] = before + run.losses.tolist()
@@ -201,7 +207,7 @@ class _NetworkEstimator(BaseEstimator):
         self.best_loss_ = min(self.validation_loss_curve_ or self.loss_curve_, default=np.nan)
 
     def _outputs(self, X: Any) -> np.ndarray:
-        check_is_fitted(self)
+        check_is_fitted(self, "network_")
         return self.network_.outputs(validate_data(self, X, dtype=self.network_.dtype, reset=False))
 
 

@@ -405,7 +405,11 @@ def start_network(
     ----------
     sizes : integers: inputs, neurons of each hidden layer, outputs
     activations : names, one a layer
+    bias : bool, whether neurons have one
+    start : {"uniform", "glorot", "he"}
+    start_range : float, of "uniform"
     seed : int
+    dtype : float32 or float64
     **meaning : classes, input_names, preparation, threshold of `Network`
 
     Examples

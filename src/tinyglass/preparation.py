@@ -346,6 +346,16 @@ def prepare(
 ) -> Examples:
     """Return the examples for training from recordings.
 
+    Parameters
+    ----------
+    recordings : sequence of Recording, labelled
+    preparation : Preparation, from `fit_preparation`
+    classes : sequence of str, or None for regression
+
+    Returns
+    -------
+    Examples, one a recording
+
     Examples
     --------
     >>> from tinyglass import read_recordings
