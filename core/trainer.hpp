@@ -318,7 +318,8 @@ public:
         largest_sum_at_start = probe().largest_sum;
     }
 
-    std::size_t position() const { return position_; }
+    // How many examples of the epoch are done.
+    std::size_t position() const { return in_epoch_ ? position_ : 0; }
 
     // Trains until the end or until the time is up, looking at the clock between examples.
     Status run(double seconds) {

@@ -87,7 +87,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         Meta(description="none, balanced, or name=weight,…: how much an example of each class counts"),
     ] = "none"
 
-    epochs: Annotated[int, Meta(ge=1, le=10**9, description="passes over all examples")] = 300
+    epochs: Annotated[int, Meta(ge=1, le=5 * 10**7, description="passes over all examples")] = 300
     batch: Annotated[int, Meta(ge=0, description="examples to an update; 0 or 'all': all of them")] = 8
     shuffle: Annotated[bool, Meta(description="a new order of the examples every epoch")] = True
     validation: Annotated[

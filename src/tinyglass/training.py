@@ -36,7 +36,8 @@ from .runs import CURVES, Run, restore_checkpoint, write_checkpoint
 from .settings import Settings, resolve
 
 SLICE = 0.04  # seconds in the core between two looks at progress, Ctrl-C and the checkpoint
-CHECKPOINT_EVERY = 1.0  # seconds
+CHECKPOINT_EVERY = 1.0  # seconds, at least
+CHECKPOINT_REST = 100  # times as long as writing one took: it costs at most 1 %
 LARGEST_TRAINING = 4 * 2**30  # bytes
 TRIAL_SECONDS = 0.5
 
@@ -265,14 +266,14 @@ def _drive(
 ) -> tuple[Run, str]:
     """Let the core train, slice by slice."""
     began = time.perf_counter() - before
-    saved = -CHECKPOINT_EVERY  # so that there is a checkpoint from the start
+    due = 0.0  # so that there is a checkpoint from the start
     status, n_examples = "paused", trainer.n_examples
     try:
         while status == "paused":
             now = time.perf_counter()
-            if watch.checkpoint is not None and now - began - before - saved >= CHECKPOINT_EVERY:
+            if watch.checkpoint is not None and now >= due:
                 write_checkpoint(watch.checkpoint, trainer, settings, fingerprint, now - began, watch.about)
-                saved = time.perf_counter() - began - before
+                due = now + max(CHECKPOINT_EVERY, CHECKPOINT_REST * (time.perf_counter() - now))
             if watch.progress is not None and watch.progress(
                 Progress(trainer.epoch + trainer.position / n_examples, settings.epochs, trainer.last_loss)
             ):
