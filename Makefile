@@ -12,6 +12,7 @@ WORKERS ?= auto
 demo: install
 	@$(BIN)/tinyglass train --preset course --out demo
 	@$(BIN)/tinyglass predict demo examples/moving_closer.txt
+	@echo "Open the report in a browser: demo/report.html"
 
 test: install
 	$(BIN)/pytest -n $(WORKERS) --cov --cov-report=term-missing:skip-covered

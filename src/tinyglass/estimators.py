@@ -110,6 +110,8 @@ class _NetworkEstimator(BaseEstimator):
         self, X: Any, y: Any, sample_weight: Any, go_on: bool, **checks: Any
     ) -> tuple[Any, Any, Any]:
         """Return rows, targets and weights as arrays, without the rows that count nothing."""
+        if not go_on:
+            vars(self).pop("network_", None)  # if this fit fails, nothing of the last one may answer
         X, y = validate_data(self, X, y, dtype=FLOATS, reset=not go_on, **checks)
         weight = _check_sample_weight(sample_weight, X, dtype=X.dtype, ensure_non_negative=True)
         if isinstance(self, ClassifierMixin):
@@ -170,9 +172,7 @@ class _NetworkEstimator(BaseEstimator):
 
             def tell(progress: Progress) -> bool:
                 nonlocal ended
-                answers = [
-                    listener(progress) for listener in listeners
-                ]  # all are told before any answer counts
+                answers = [listener(progress) for listener in listeners]  # everyone is told
                 ended = any(answers)
                 return ended
 

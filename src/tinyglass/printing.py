@@ -152,13 +152,13 @@ def print_predictions(predictions: list[Prediction], network: Network) -> None:
     table.add_column("recording", overflow="fold")
     table.add_column("prediction")
     for name in network.classes or ():
-        table.add_column(Text(name if network.gives_probabilities else f"output {name}"), justify="right")
+        table.add_column(Text(name if network.gives_probabilities else f"output for\n{name}"), justify="right")
     for p in predictions:
         if network.classes is None:
-            table.add_row(Text(p.source), f"{p.label:.6g}")
+            table.add_row(Text(Path(p.source).name), f"{p.label:.6g}")
             continue
         cells = [_percent(o) if network.gives_probabilities else f"{o:.4f}" for o in p.outputs]
-        table.add_row(Text(p.source), Text(str(p.label)), *cells)
+        table.add_row(Text(Path(p.source).name), Text(str(p.label)), *cells)
     _console().print(table)
     if network.classes is not None and not network.gives_probabilities:
         print("The outputs are no probabilities: only softmax makes them so.")
