@@ -64,10 +64,12 @@ class DivergenceError(TinyglassError, ArithmeticError):
 
     Attributes
     ----------
-    run : Run or None
-        What was reached before that state, where training had begun.
+    run : Run
+        What was reached before that state.
+    saturated : bool
+        Whether every number is still finite, but no gradient passes any more.
     """
 
-    def __init__(self, what: str, where: str, mend: str, run: Any = None) -> None:
+    def __init__(self, what: str, where: str, mend: str, run: Any = None, saturated: bool = False) -> None:
         super().__init__(what, where, mend)
-        self.run = run
+        self.run, self.saturated = run, saturated

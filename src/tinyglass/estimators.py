@@ -111,7 +111,7 @@ class _NetworkEstimator(BaseEstimator):
     ) -> tuple[Any, Any, Any]:
         """Return rows, targets and weights as arrays, without the rows that count nothing."""
         if not go_on:
-            vars(self).pop("network_", None)  # if this fit fails, nothing of the last one may answer
+            self.__dict__.pop("network_", None)  # if this fit fails, nothing of the last one may answer
         X, y = validate_data(self, X, y, dtype=FLOATS, reset=not go_on, **checks)
         weight = _check_sample_weight(sample_weight, X, dtype=X.dtype, ensure_non_negative=True)
         if isinstance(self, ClassifierMixin):
@@ -180,7 +180,7 @@ class _NetworkEstimator(BaseEstimator):
             try:
                 run = train_examples(examples, settings, start=start, watch=watch, **meaning)
             except DivergenceError as error:
-                if error.run is None or "saturated" not in error.what:
+                if not error.saturated:
                     raise
                 run = error.run  # on unscaled data that may be all there is to reach
                 warnings.warn(str(error), ConvergenceWarning, stacklevel=STACK)

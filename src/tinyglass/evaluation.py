@@ -212,7 +212,7 @@ def _train_quietly(
     recordings: list[Recording], settings: Settings, classes: tuple[str, ...] | None
 ) -> tuple[Network, bool]:
     """Return a network, and whether its training ended well."""
-    watch = Watch()
+    watch = Watch(advise=False)
     try:
         run = train(recordings, settings, watch, classes=classes)
     except DivergenceError as error:

@@ -107,7 +107,7 @@ class Examples:
 
     def fingerprint(self) -> str:
         """Return the SHA-256 of every number, in hexadecimal: the same for the same data only."""
-        digest = hashlib.sha256(repr(self.classes).encode())
+        digest = hashlib.sha256(repr(self.classes and [str(name) for name in self.classes]).encode())
         for array in (self.X, self.Y, self.weight):
             if array is not None:
                 digest.update(f"{array.dtype} {array.shape}".encode())
@@ -370,12 +370,34 @@ def prepare(
     return Examples(prepare_inputs(recordings, preparation), Y, None if classes is None else tuple(classes))
 
 
-def class_weights(Y: np.ndarray, classes: Sequence[str], wish: str | dict[str, float]) -> np.ndarray | None:
+def balanced_class_weights(
+    Y: np.ndarray, classes: Sequence[str], weight: np.ndarray | None = None
+) -> dict[str, float]:
+    """Return the weights that make all classes count the same: Σ weight / (n_classes · its Σ weight).
+
+    A class without examples counts 1.
+
+    Examples
+    --------
+    >>> balanced_class_weights(np.array([[1, 0], [1, 0], [1, 0], [0, 1]]), ("a", "b"))
+    {'a': 0.6666666666666666, 'b': 2.0}
+    """
+    sums = np.bincount(Y.argmax(axis=1), weights=weight, minlength=len(classes))
+    share = sums.sum() / np.count_nonzero(sums)
+    return {name: float(share / own) if own else 1.0 for name, own in zip(classes, sums, strict=True)}
+
+
+def class_weights(
+    Y: np.ndarray, classes: Sequence[str], wish: str | dict[str, float], weight: np.ndarray | None = None
+) -> np.ndarray | None:
     """Return how much each example counts, from how much its class should count.
 
     Parameters
     ----------
-    wish : "none", "balanced" (n_examples / (n_classes · examples of the class)), or weights by class
+    Y : array, (n_examples, n_classes)
+    classes : sequence of str
+    wish : "none", "balanced", or weights by class, where a class not named counts 1
+    weight : array, (n_examples,), optional: how much each example counts by itself
 
     Returns
     -------
@@ -388,19 +410,16 @@ def class_weights(Y: np.ndarray, classes: Sequence[str], wish: str | dict[str, f
 
     Examples
     --------
-    >>> class_weights(np.array([[1, 0], [1, 0], [1, 0], [0, 1]]), ("a", "b"), "balanced").tolist()
-    [0.6666666666666666, 0.6666666666666666, 0.6666666666666666, 2.0]
+    >>> class_weights(np.array([[1, 0], [0, 1]]), ("a", "b"), {"a": 3.0}).tolist()
+    [3.0, 1.0]
     """
     if wish == "none":
         return None
-    index = Y.argmax(axis=1)
-    if wish == "balanced":
-        counts = np.bincount(index, minlength=len(classes))
-        return len(Y) / (np.count_nonzero(counts) * counts[index])
-    assert isinstance(wish, dict)
-    for name in wish:
+    by_class = balanced_class_weights(Y, classes, weight) if wish == "balanced" else wish
+    assert isinstance(by_class, dict)
+    for name in by_class:
         if name not in classes:
             raise ArgumentError(
                 f"There is no class {name!r}", "--class-weight", f"The classes are: {', '.join(classes)}"
             )
-    return np.array([wish.get(classes[i], 1.0) for i in index])
+    return np.array([by_class.get(classes[i], 1.0) for i in Y.argmax(axis=1)])

@@ -152,7 +152,9 @@ def print_predictions(predictions: list[Prediction], network: Network) -> None:
     table.add_column("recording", overflow="fold")
     table.add_column("prediction")
     for name in network.classes or ():
-        table.add_column(Text(name if network.gives_probabilities else f"output for\n{name}"), justify="right")
+        table.add_column(
+            Text(name if network.gives_probabilities else f"output for\n{name}"), justify="right"
+        )
     for p in predictions:
         if network.classes is None:
             table.add_row(Text(Path(p.source).name), f"{p.label:.6g}")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -25,6 +26,7 @@ from .network import (
 )
 from .preparation import (
     Examples,
+    balanced_class_weights,
     class_weights,
     find_classes,
     find_task,
@@ -39,7 +41,7 @@ SLICE = 0.04  # seconds in the core between two looks at progress, Ctrl-C and th
 CHECKPOINT_EVERY = 1.0  # seconds, at least
 CHECKPOINT_REST = 100  # times as long as writing one took: it costs at most 1 %
 LARGEST_TRAINING = 4 * 2**30  # bytes
-TRIAL_SECONDS = 0.5
+TRIAL_SECONDS, ALL_TRIALS_SECONDS = 0.5, 3.0
 
 
 class Progress(NamedTuple):
@@ -67,6 +69,7 @@ class Watch:
     checkpoint : path of the checkpoint, or None
     resume : whether to continue from that checkpoint
     about : dict, kept in the checkpoint and the run
+    advise : bool; if training diverges, whether to look for a learning rate that converges
     interrupted : bool, set where Ctrl-C or `progress` ended the training
     """
 
@@ -74,6 +77,7 @@ class Watch:
     checkpoint: Path | None = None
     resume: bool = False
     about: dict[str, Any] = field(default_factory=dict)
+    advise: bool = True
     interrupted: bool = field(default=False, init=False)
 
 
@@ -229,13 +233,15 @@ def train_examples(
     """
     watch = watch or Watch()
     settings = resolve(settings or Settings(), "regression" if examples.classes is None else "classification")
-    if validation is None and settings.validation:
-        labels = examples.Y.argmax(axis=1)
-        kept, aside = validation_split(examples.groups, labels, settings)
-        examples, validation = examples.take(kept), examples.take(aside)
     check_size((examples.n_inputs, *settings.hidden, examples.n_outputs), examples.n_examples, settings)
-    check_targets(examples, settings)
-    examples = _weighted(examples, settings)
+    for part in (examples, validation):
+        if part is not None:
+            check_targets(part, settings)
+    examples, validation = _weigh(examples, validation, settings)
+    if validation is None and settings.validation:
+        kept, aside = validation_split(examples.groups, examples.Y.argmax(axis=1), settings)
+        examples, validation = examples.take(kept), examples.take(aside)
+    examples = _of_mean_weight_one(examples)
     fingerprint = examples.fingerprint() + (validation.fingerprint() if validation else "")
     if start is None:
         sizes = (examples.n_inputs, *settings.hidden, examples.n_outputs)
@@ -257,7 +263,8 @@ def train_examples(
         before = restore_checkpoint(watch.checkpoint, trainer, settings, fingerprint)
     run, status = _drive(trainer, start, settings, fingerprint, watch, before)
     if status in ("non_finite", "saturated"):
-        raise _diverged(status, trainer, run, examples, validation)
+        advise = partial(find_learning_rate, start, examples, validation, settings) if watch.advise else None
+        raise _diverged(status, trainer.trouble, run, advise)
     return run
 
 
@@ -401,40 +408,52 @@ def check_targets(examples: Examples, settings: Settings) -> None:
         )
 
 
-def _weighted(examples: Examples, settings: Settings) -> Examples:
-    """Multiply in the class weights, leave out what counts nothing, make the mean weight 1."""
-    weight = examples.weight
-    if settings.class_weight != "none":
-        if examples.classes is None:
-            raise ArgumentError(
-                "Regression has no classes to weight", "--class-weight", "Use --class-weight none"
-            )
-        by_class = class_weights(examples.Y, examples.classes, settings.class_weight)
-        weight = by_class if weight is None else weight * by_class
-    if weight is None:
-        return examples
-    if (weight < 0).any():
+def _weigh(
+    examples: Examples, validation: Examples | None, settings: Settings
+) -> tuple[Examples, Examples | None]:
+    """Multiply in the class weights, and leave out what counts nothing."""
+    wish = settings.class_weight
+    if wish != "none" and examples.classes is None:
         raise ArgumentError(
-            "A weight is negative",
-            f"the weight of example {int(np.argmax(weight < 0))}",
-            "Give weights of 0 or more",
+            "Regression has no classes to weight", "--class-weight", "Use --class-weight none"
         )
-    kept = np.flatnonzero(weight)
-    if len(kept) == 0:
-        raise ArgumentError("Every example has weight 0", "the weights", "Give at least one example a weight")
-    weight = weight[kept] / weight[kept].mean()
-    same = np.allclose(weight, 1, rtol=1e-12, atol=0)
-    taken = examples.take(kept)
-    return Examples(taken.X, taken.Y, taken.classes, taken.groups, None if same else weight)
+    if wish == "balanced" and examples.classes is not None:
+        wish = balanced_class_weights(examples.Y, examples.classes, examples.weight)
+
+    def weighed(part: Examples) -> Examples:
+        weight = part.weight
+        if wish != "none":
+            by_class = class_weights(part.Y, part.classes or (), wish)
+            weight = by_class if weight is None else weight * by_class
+        if weight is None:
+            return part
+        if (weight < 0).any():
+            raise ArgumentError(
+                "A weight is negative",
+                f"the weight of example {int(np.argmax(weight < 0))}",
+                "Give weights of 0 or more",
+            )
+        counts = np.flatnonzero(weight)
+        if len(counts) == 0:
+            raise ArgumentError("Every example has weight 0", "the weights", "Give an example a weight")
+        return replace(part, weight=weight).take(counts)
+
+    return weighed(examples), None if validation is None else weighed(validation)
+
+
+def _of_mean_weight_one(examples: Examples) -> Examples:
+    if examples.weight is None:
+        return examples
+    weight = examples.weight / examples.weight.mean()
+    return replace(examples, weight=None if np.allclose(weight, 1, rtol=1e-12, atol=0) else weight)
 
 
 # ---------------------------------------------------------------- divergence
 
 
 def _diverged(
-    status: str, trainer: Any, run: Run, examples: Examples, validation: Examples | None
+    status: str, t: dict[str, Any], run: Run, advise: Callable[[], float | None] | None
 ) -> DivergenceError:
-    t = trainer.trouble
     epoch = t["epoch"] + 1
     name = weight_name(run.network, t["layer"], t["neuron"], t["input"])
     where = f"epoch {epoch}, weight {name}"
@@ -454,14 +473,15 @@ def _diverged(
         what = f"The weight {name} became {t['value']}"
     if t["update"] >= 0:
         where += f", update {t['update'] + 1} of that epoch"
-    rate = find_learning_rate(run.initial, examples, validation, run.settings)
-    if rate is not None:
-        mend = f"Use learning rate {rate:g}: with it the same training converges (it was tried)"
-    else:
+    mend = "Use a smaller learning rate"
+    if advise is not None:
+        rate = advise()
         mend = (
-            "No smaller learning rate helped when tried: use another seed or activation, or --scale standard"
+            f"Use learning rate {rate:g}: with it the same training converges (it was tried)"
+            if rate is not None
+            else "No smaller learning rate helped when tried: use another seed or activation, or scale the inputs"
         )
-    return DivergenceError(f"Training stopped. {what}", where, mend, run)
+    return DivergenceError(f"Training stopped. {what}", where, mend, run, saturated=status == "saturated")
 
 
 def find_learning_rate(
@@ -470,14 +490,16 @@ def find_learning_rate(
     """Return the first of the rates ½, ¼, … of the one set with which training converges.
 
     Each is tried, from the same starting weights, for as many epochs as were asked for or
-    as fit into half a second.
+    as fit into half a second; no more are tried after three seconds.
 
     Returns
     -------
     float, of two significant digits, or None if none of 20 converges
     """
-    rate = settings.learning_rate
+    rate, began = settings.learning_rate, time.perf_counter()
     for _ in range(20):
+        if time.perf_counter() - began > ALL_TRIALS_SECONDS:
+            break
         rate = float(f"{rate / 2:.1e}")
         trial = msgspec.structs.replace(settings, learning_rate=rate)
         trainer = _trainer(start, examples, validation, trial)
