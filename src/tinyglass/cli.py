@@ -212,16 +212,17 @@ def _count(text: str) -> int:
 
 def train_verb(options: argparse.Namespace) -> int:
     """Train, score, and write model, run and report."""
+    from .evaluation import expected_answers
     from .recordings import read_recordings
     from .storage import training_folder
 
-    given = _given_settings(options)
+    values, preset = _given_settings(options)
     with training_folder(options.out) as folder:
         checkpoint = folder / CHECKPOINT
         if options.resume:
-            settings, about = _settings_to_resume(options, given, checkpoint)
+            settings, about = _settings_to_resume(options, values, preset, checkpoint)
         else:
-            settings = make_settings(given.values, given.preset, given.where)
+            settings = make_settings(values, preset)
             about = {
                 "path": None if options.path is None else str(options.path),
                 "test": None if options.test is None else str(options.test),
@@ -229,34 +230,29 @@ def train_verb(options: argparse.Namespace) -> int:
             }
         recordings = read_recordings(about["path"])
         tested = None if about["test"] is None else read_recordings(about["test"])
+        expected_answers(recordings, tested, settings)  # before hours of training, not after
         if not options.resume and checkpoint.exists():
             _put_aside(checkpoint)
         return _train(recordings, tested, settings, about, folder, options)
 
 
-class _Given:
-    """The settings on the command line and in the file, before they are checked."""
-
-    def __init__(self, values: dict[str, Any], preset: str | None, where: str | None) -> None:
-        self.values, self.preset, self.where = values, preset, where
-
-
-def _given_settings(options: argparse.Namespace) -> _Given:
+def _given_settings(options: argparse.Namespace) -> tuple[dict[str, Any], str | None]:
+    """Return the settings of the file and the command line, by name, and the preset below them."""
     config = {} if options.config is None else read_config(options.config)
-    preset = options.preset or config.pop("preset", None)
-    config.pop("preset", None)
+    in_file = config.pop("preset", None)
+    preset = options.preset or in_file
     if config:
         make_settings(config, preset, str(options.config))  # so that its errors name the file
-    typed = {}
+    values = {key.replace("-", "_"): value for key, value in config.items()}
     for name in Settings.__struct_fields__:
         value = getattr(options, name)
         if value is not None:
-            typed[name] = parse_value(name, value) if isinstance(value, str) else value
-    return _Given({**{key.replace("-", "_"): value for key, value in config.items()}, **typed}, preset, None)
+            values[name] = parse_value(name, value) if isinstance(value, str) else value
+    return values, preset
 
 
 def _settings_to_resume(
-    options: argparse.Namespace, given: _Given, checkpoint: Path
+    options: argparse.Namespace, values: dict[str, Any], preset: str | None, checkpoint: Path
 ) -> tuple[Settings, dict[str, Any]]:
     import msgspec
 
@@ -274,8 +270,8 @@ def _settings_to_resume(
             else "Train without --resume",
         )
     settings, about = read_checkpoint(checkpoint)
-    wanted = msgspec.structs.asdict(make_settings(given.values, given.preset))
-    names = given.values if given.preset is None else {**PRESETS.get(given.preset, {}), **given.values}
+    wanted = msgspec.structs.asdict(make_settings(values, preset))
+    names = [*values, *PRESETS.get(preset or "", {})]
     decided_later = {"loss", "output", "start", "task"}  # the checkpoint has what became of their "auto"
     other = [
         name

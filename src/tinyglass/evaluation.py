@@ -110,11 +110,9 @@ def evaluate(
     ('leave one out', 10)
     """
     settings = settings or Settings()
-    task = find_task(recordings, settings.task)
+    task, classes, expected = expected_answers(recordings, test, settings)
     settings = msgspec.structs.replace(settings, task=task)
-    classes = find_classes(recordings) if task == "classification" else None
     tested = list(recordings if test is None else test)
-    expected = _decided(expected_outputs(tested, classes), classes)
     split, parts = _split(recordings, classes, settings) if test is None else ("test part", None)
     folds = parts or [(list(range(len(recordings))), list(range(len(tested))))]
 
@@ -153,6 +151,21 @@ def evaluate(
         else None,
         failed=failed,
     )
+
+
+def expected_answers(
+    recordings: Sequence[Recording], test: Sequence[Recording] | None, settings: Settings
+) -> tuple[str, tuple[str, ...] | None, np.ndarray]:
+    """Return the task, the classes, and what the network should answer in a test.
+
+    Raises
+    ------
+    RecordingError
+        If a label is missing, or one of the test part is no class of the training part.
+    """
+    task = find_task(recordings, settings.task)
+    classes = find_classes(recordings) if task == "classification" else None
+    return task, classes, _decided(expected_outputs(recordings if test is None else test, classes), classes)
 
 
 def score_network(network: Network, recordings: Sequence[Recording]) -> Score:

@@ -295,6 +295,7 @@ def _training(run: Run) -> str:
         "finished": "all epochs were made",
         "stopped_early": f"stopped early, the best network is that of epoch {run.best_epoch}",
         "interrupted": "interrupted by hand",
+        "diverged": "it diverged",
     }[run.outcome]
     alternative = (
         f"Curves over {run.epochs} epochs: the loss went from {run.losses[0]:.4g} to {run.losses[-1]:.4g}, "

@@ -14,7 +14,7 @@ from .network import Network, Preparation, network_arrays, take_layers
 from .settings import Settings
 from .storage import read_arrays, write_arrays
 
-Outcome = Literal["finished", "stopped_early", "interrupted"]
+Outcome = Literal["finished", "stopped_early", "interrupted", "diverged"]
 CURVES = ("losses", "accuracies", "validation_losses", "validation_accuracies")
 
 
@@ -34,7 +34,7 @@ class Run:
         Of the validation part after each epoch.
     best_epoch : int, epochs made when `network` was reached
     updates : int; after an interruption the last epoch may be incomplete
-    outcome : "finished", "stopped_early" or "interrupted"
+    outcome : "finished", "stopped_early", "interrupted" or "diverged"
     fingerprint : str, of the training and validation examples
     seconds : float, spent training
     about : dict, whatever the caller wants kept: the command line keeps where the recordings came from

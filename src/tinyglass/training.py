@@ -34,7 +34,7 @@ from .preparation import (
     prepare,
 )
 from .recordings import Recording
-from .runs import CURVES, Run, restore_checkpoint, write_checkpoint
+from .runs import CURVES, Outcome, Run, restore_checkpoint, write_checkpoint
 from .settings import Settings, resolve
 
 SLICE = 0.04  # seconds in the core between two looks at progress, Ctrl-C and the checkpoint
@@ -295,6 +295,7 @@ def _drive(
         write_checkpoint(watch.checkpoint, trainer, settings, fingerprint, seconds, watch.about)
     if watch.progress is not None and status == "finished":
         watch.progress(Progress(trainer.epoch, settings.epochs, trainer.last_loss))
+    sound: dict[str, Outcome] = {name: name for name in ("finished", "stopped_early", "interrupted")}
     state = trainer.state()
     validated = len(state["validation_losses"]) > 0
     best_epoch = int(state["counters"][2]) if validated else trainer.epoch
@@ -306,7 +307,7 @@ def _drive(
         **{name: state[name] for name in CURVES},
         best_epoch=best_epoch,
         updates=trainer.updates,
-        outcome=status if status in ("stopped_early", "interrupted") else "finished",  # type: ignore[arg-type]
+        outcome=sound.get(status, "diverged"),
         fingerprint=fingerprint,
         seconds=seconds,
         about=watch.about,
