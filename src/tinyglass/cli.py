@@ -324,6 +324,7 @@ def _train(
         except DivergenceError:
             (folder / CHECKPOINT).unlink(missing_ok=True)  # continuing would end in the same place
             raise
+        show("training", run.epochs / run.settings.epochs if run.outcome == "interrupted" else 1.0)
         sha256 = run.network.save(folder / MODEL, {"fingerprint": run.fingerprint, "tinyglass": __version__})
         run.save(folder / RUN)
         if run.outcome != "interrupted":

@@ -18,6 +18,7 @@ BLUE, ORANGE, GREEN, PURPLE, GREY = "#0072b2", "#d55e00", "#007a5a", "#a3478a", 
 BEHIND_TEXT = {"facecolor": "white", "edgecolor": "none", "pad": 0.8, "alpha": 0.85}
 
 MOST_LINES = 40  # recordings drawn of each class
+MOST_PANELS = 48
 MOST_POINTS = 400  # of a curve
 MOST_NEURONS = 10  # drawn of each layer
 MOST_NUMBERS = 24  # weights whose numbers are written on the picture
@@ -68,45 +69,55 @@ def _svg(draw: Callable[..., Any]) -> Callable[..., str | None]:
 @_svg
 def draw_recordings(Figure: Any, recordings: Sequence[Recording], classes: Sequence[str] | None) -> Any:
     """Return the recordings as lines, one panel a class and channel."""
-    channels = recordings[0].channels
-    rows: list[tuple[str, list[Recording]]] = [("all recordings", list(recordings))]
+    channels, units = recordings[0].channels, recordings[0].units
+    groups: list[tuple[str, list[Recording]]] = [("all recordings", list(recordings))]
     if classes is not None:
-        rows = [(name, [r for r in recordings if r.label == name]) for name in classes]
-    # A row of a table is drawn over its columns: as many channels as it has are no panels.
+        groups = [(name, [r for r in recordings if r.label == name]) for name in classes]
+    # A row of a table is drawn over its columns: they are no channels in time.
     across = all(r.n_readings == 1 for r in recordings)
-    columns = 1 if across else len(channels)
-    figure = Figure(figsize=(max(5, 3 * columns), 2.1 * len(rows) + 0.4), layout="constrained")
-    panels = figure.subplots(len(rows), columns, sharex="col", sharey="col", squeeze=False)
-    for (name, members), panel_row in zip(rows, panels, strict=True):
-        chosen = [members[i] for i in np.linspace(0, len(members) - 1, MOST_LINES).astype(int)]
-        if len(members) <= MOST_LINES:
-            chosen = members
-        for column, panel in enumerate(panel_row):
-            for recording in chosen:
-                values = recording.signal[0] if across else recording.signal[:, column]
-                panel.plot(*_over(recording, len(values), across), values, color=BLUE, alpha=0.6, marker=".")
-            more = f", {len(chosen)} of {len(members)} drawn" if len(chosen) < len(members) else ""
-            panel.set_title(f"{printable(name)} ({len(members)}{more})" if column == 0 else "", loc="left")
-            unit = recordings[0].units[column]
-            label = "" if across else printable(f"{channels[column]}{f' ({unit})' if unit else ''}")
-            panel.set_ylabel(label)
-            panel.grid(color="#dddddd", linewidth=0.6)
+    panels: list[tuple[str, list[Recording], int | None]] = []
+    for name, members in groups:
+        for c in [None] if across else range(len(channels)):
+            channel = "" if c is None else f"{channels[c]}{f' ({units[c]})' if units[c] else ''}"
+            title = f"{name} ({len(members)})" + (f": {channel}" if channel else "")
+            panels.append((printable(title), members, c))
+    panels = panels[:MOST_PANELS]
+    columns = 1 if across or len(channels) == 1 else 2
+    rows = -(-len(panels) // columns)
+    figure = Figure(figsize=(5.2, 1.9 * rows + 0.4), layout="constrained")
+    axes = figure.subplots(rows, columns, sharex=True, squeeze=False).ravel()
+    for axis in axes[len(panels) :]:
+        axis.axis("off")
+    for axis, (title, members, c) in zip(axes, panels, strict=False):
+        chosen = members
+        if len(members) > MOST_LINES:
+            chosen = [members[i] for i in np.linspace(0, len(members) - 1, MOST_LINES).astype(int)]
+            title += f", {MOST_LINES} drawn"
+        for recording in chosen:
+            values = recording.signal[0] if c is None else recording.signal[:, c]
+            few = len(values) <= 12
+            axis.plot(
+                _over(recording, len(values), across),
+                values,
+                color=BLUE,
+                alpha=0.6 if len(chosen) <= 10 else 0.35,
+                linewidth=1.6 if few else 0.8,
+                marker="." if few else "",
+            )
+        axis.set_title(title, loc="left", fontsize=12 if columns == 1 else 9)
+        axis.tick_params(labelsize=11 if columns == 1 else 8)
+        axis.grid(color="#dddddd", linewidth=0.6)
     if across and len(channels) <= 12:
-        panels[-1][0].set_xticks(
-            range(len(channels)), [printable(c) for c in channels], rotation=30, ha="right"
-        )
-    else:
-        known = all(r.rate_hz for r in recordings) and not across
-        for panel in panels[-1]:
-            panel.set_xlabel("seconds" if known else "reading")
+        axes[-1].set_xticks(range(len(channels)), [printable(c) for c in channels], rotation=30, ha="right")
+    elif not across:
+        known = all(r.rate_hz for r in recordings)
+        figure.supxlabel("seconds" if known else "reading", fontsize=11)
     return figure
 
 
-def _over(recording: Recording, n: int, across: bool) -> tuple[np.ndarray]:
-    """Return where the readings lie: in time, if it is known."""
-    if across or recording.rate_hz is None:
-        return (np.arange(n),)
-    return (np.arange(n) / recording.rate_hz,)
+def _over(recording: Recording, n: int, across: bool) -> np.ndarray:
+    """Return where the readings lie: in seconds, if they are known."""
+    return np.arange(n) / (1 if across else recording.rate_hz or 1)
 
 
 @_svg

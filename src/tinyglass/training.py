@@ -293,7 +293,7 @@ def _drive(
     seconds = time.perf_counter() - began
     if watch.checkpoint is not None:
         write_checkpoint(watch.checkpoint, trainer, settings, fingerprint, seconds, watch.about)
-    if watch.progress is not None and status == "finished":
+    if watch.progress is not None and status in ("finished", "stopped_early"):
         watch.progress(Progress(trainer.epoch, settings.epochs, trainer.last_loss))
     sound: dict[str, Outcome] = {name: name for name in ("finished", "stopped_early", "interrupted")}
     state = trainer.state()

@@ -148,7 +148,7 @@ def _one_a_file(
                 "Time does not go forward", f"{source.name}, line {line}", "Mend or delete the line"
             )
         if len(gaps) and np.ptp(gaps) <= 0.01 * gaps.mean():
-            rate_hz = float(1 / gaps.mean())
+            rate_hz = float(f"{1 / gaps.mean():.12g}")  # 100, not 100.00000000000001
     heads = [names[c] for c in columns] if names else []
     split = [re.fullmatch(r"(.*?)\s*[\[(]([^\])]*)[\])]", head) for head in heads]
     channels = tuple(m[1] if m else head for m, head in zip_longest(split, heads))
