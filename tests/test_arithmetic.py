@@ -34,7 +34,6 @@ from tinyglass.arithmetic import (
     Memory,
     Schedule,
     Signals,
-    State,
     Update,
     backpropagate,
     batch_gradient,
@@ -701,10 +700,9 @@ def text_of(number):
 
 def as_traced(state):
     """Return the state with every number of it remembering, from here on."""
-    return State(
-        [for_each_weight(Traced, layer) for layer in state.layers],
-        [for_each_weight(lambda m: Memory(*map(Traced, m)), layer) for layer in state.memory],
-        state.count,
+    return state._replace(
+        layers=[for_each_weight(Traced, layer) for layer in state.layers],
+        memory=[for_each_weight(lambda m: Memory(*map(Traced, m)), layer) for layer in state.memory],
     )
 
 
@@ -927,7 +925,7 @@ def test_the_last_partial_batch_is_averaged_over_its_own_size():
     examples = [Example([Fraction(1)], [Fraction(y)]) for y in (1, 3, 5)]
     state = start([Layer([[Fraction(0)]], None, "linear")])
     after, loss = arithmetic.epoch(state, examples, [0, 1, 2], 2, "half_squared_error", Update(), Fraction(1))
-    assert (after.layers[0].weights, after.count, loss) == ([[5]], 2, Fraction(19, 6))
+    assert (after.layers[0].weights, after.updates, loss) == ([[5]], 2, Fraction(19, 6))
 
 
 @given(n=st.integers(1, 60), seed=st.integers(0, 2**64 - 1), epoch=st.integers(0, 2**40))

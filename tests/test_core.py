@@ -13,12 +13,9 @@ nothing but rounding by its own size (with an epsilon of 1e-4 it does not).
 """
 
 import math
-import subprocess
-import sys
 import threading
 import time
 from dataclasses import dataclass
-from functools import partial
 from unittest.mock import patch
 
 import msgspec
@@ -120,8 +117,8 @@ def weights_of_examples(case):
     weight = np.ones(examples.n_examples) if examples.weight is None else examples.weight
     of_class = examples.Y.argmax(axis=1)
     if wish == "balanced":
-        counts = np.bincount(of_class)
-        weight = weight * (examples.n_examples / (np.count_nonzero(counts) * counts[of_class]))
+        sums = np.bincount(of_class, weights=weight)
+        weight = weight * (sums.sum() / np.count_nonzero(sums) / sums[of_class])
     elif wish != "none":
         weight = weight * [wish.get(examples.classes[k], 1.0) for k in of_class]
     return weight / weight[weight > 0].mean()
@@ -180,7 +177,7 @@ def weights_of(layers):
 def difference(found, expected):
     """Return how far two sets of weights are apart, the largest weight being 1."""
     found, expected = found.astype(np.float64), expected.astype(np.float64)
-    return np.abs(found - expected).max() / np.abs(expected).max()
+    return np.abs(found - expected).max() / (np.abs(expected).max() or 1)
 
 
 def hold_to_the_definition(case):
@@ -233,7 +230,9 @@ def cases(draw, precision, largest_rate):
     hidden = draw(st.lists(st.sampled_from(TRAINABLE), min_size=n_layers - 1, max_size=n_layers - 1))
     n = draw(st.integers(1, 12))
     last = f"class{sizes[-1] - 1}"
-    class_weight = draw(st.sampled_from(["none", "none", "balanced", {"class0": 2.0}, {last: 0.25}, {last: 0.0}]))
+    class_weight = draw(
+        st.sampled_from(["none", "none", "balanced", {"class0": 2.0}, {last: 0.25}, {last: 0.0}])
+    )
     case = make_case(
         draw(st.integers(0, 2**31)),
         sizes,
@@ -311,46 +310,724 @@ def test_a_bias_is_a_weight_whose_input_is_1_to_the_bit(seed):
 
 
 def dense(network):
-    return [reference.Dense(layer.weights, layer.bias, layer.activation) for layer in network.layers]
+    return [
+        reference.Dense(
+            np.float64(layer.weights),
+            None if layer.bias is None else np.float64(layer.bias),
+            layer.activation,
+        )
+        for layer in network.layers
+    ]
 
 
 def by_reference(case, validation=None):
-    part = reference.Table(
-        case.examples.X.astype(case.dtype),
-        case.examples.Y.astype(case.dtype),
-        weights_of_examples(case).astype(case.dtype),
-    )
-    aside = validation and reference.Table(
-        validation.X.astype(case.dtype), validation.Y.astype(case.dtype), validation.weight
-    )
+    """Return what the second trainer, always in float64, makes of a case."""
+    part = reference.Table(case.examples.X, case.examples.Y, weights_of_examples(case))
+    aside = validation and reference.Table(validation.X, validation.Y, validation.weight)
     return reference.train(dense(case.network), part, case.settings, aside)
 
 
+def is_comparable(hidden, output, precision):
+    """Tell whether rounding takes none of so many weighted sums across a kink."""
+    return precision == "float64" or "relu" not in hidden + output
+
+
+LARGER = [
+    (hidden, output, loss, precision)
+    for hidden in TRAINABLE
+    for output, loss in ENDINGS
+    for precision in PRECISIONS
+    if is_comparable(hidden, output, precision)
+]
+
+
+@pytest.mark.parametrize(("hidden", "output", "loss", "precision"), LARGER)
+def test_larger_networks_train_as_in_the_second_trainer(hidden, output, loss, precision):
+    for optimizer in OPTIMIZERS:
+        number = [TRAINABLE.index(hidden), ENDINGS.index((output, loss)), [*OPTIMIZERS].index(optimizer)]
+        rng = np.random.default_rng(number)
+        values = {
+            "bias": bool(rng.integers(2)),
+            "weighted": bool(rng.integers(2)),
+            "l2": float(rng.choice([0, 0.01])),
+            "weight_limit": [None, 0.26][rng.integers(2)],
+            "schedule": str(rng.choice([*SCHEDULES])),
+            "batch": int(rng.choice([1, 16, 0])),
+            "learning_rate": 0.01,
+            "optimizer": optimizer,
+            "precision": precision,
+            "epochs": 3 if precision == "float64" else 1,
+            "epsilon": 1e-8 if precision == "float64" else 1e-4,
+        }
+        sizes = (int(rng.integers(5, 40)), int(rng.integers(10, 50)), int(rng.integers(5, 30)), 4)
+        case = make_case(sum(number), sizes, (hidden, hidden, output), loss, n=90, reach=0.25, **values)
+        run, expected = by_core(case), by_reference(case)
+        near = 1e-12 if precision == "float64" else 2e-5
+        assert difference(weights_of(run.network.layers), weights_of(expected.layers)) < near
+        assert run.losses == pytest.approx(expected.losses, rel=near)
+        assert run.accuracies.tolist() == expected.accuracies
+
+
+def examples_like(case, number, n):
+    """Return other examples for the same network."""
+    sizes = (case.network.n_inputs, case.network.n_outputs)
+    other = make_case(number, sizes, (case.settings.output,), case.settings.loss, n=n, weighted=True)
+    return other.examples
+
+
+VALIDATED = {"validation": 0.2, "epochs": 60, "batch": 4, "optimizer": "momentum", "learning_rate": 0.05}
+
+
+@pytest.mark.parametrize(
+    ("patience", "tolerance", "l2"), [(0, 0.0, 0.0), (1, 0.0, 0.1), (3, 0.0, 0.0), (8, 0.01, 0.0)]
+)
+@pytest.mark.parametrize("ending", [("softmax", "cross_entropy"), ("linear", "mean_squared_error")])
+def test_validation_early_stopping_and_the_best_weights_are_those_of_the_second_trainer(
+    ending, patience, tolerance, l2
+):
+    stopped = 0
+    for number in range(6):
+        values = VALIDATED | {"patience": patience, "tolerance": tolerance, "l2": l2}
+        case = make_case(number, (4, 8, 3), ("tanh", ending[0]), ending[1], n=15, **values)
+        validation = examples_like(case, 1000 + number, 10)
+        run, expected = by_core(case, validation=validation), by_reference(case, validation)
+        assert run.validation_losses == pytest.approx(expected.validation_losses, rel=1e-11)
+        assert run.validation_accuracies.tolist() == expected.validation_accuracies
+        assert run.losses == pytest.approx(expected.losses, rel=1e-11)
+        assert run.accuracies.tolist() == expected.accuracies
+        assert run.best_epoch == expected.best_epoch
+        assert difference(weights_of(run.network.layers), weights_of(expected.best)) < 1e-11
+        assert run.outcome == ("stopped_early" if run.epochs < 60 else "finished")
+        stopped += run.outcome == "stopped_early"
+        if patience:
+            assert run.epochs == min(60, run.best_epoch + patience)
+    assert stopped > 0 if patience else stopped == 0
+
+
+# ---------------------------------------------------------------- the same bits, however it is driven
+
+
+def plan_of(case, **changes):
+    """Return what the core is told besides layers and examples; it does not look for saturation."""
+    s = case.settings
+    same = ("loss", "optimizer", "momentum", "beta1", "beta2", "epsilon", "l2", "schedule", "rate_drop")
+    same += ("rate_every", "epochs", "batch", "shuffle", "seed", "patience", "tolerance")
+    limit = math.inf if s.weight_limit is None else s.weight_limit
+    plan = {name: getattr(s, name) for name in same}
+    return plan | {"rate": s.learning_rate, "weight_limit": limit, "baseline": math.inf} | changes
+
+
+def trainer_of(case, validation=None, **changes):
+    """Return the compiled core itself, about to train the case."""
+    network, dtype = case.network, case.dtype
+
+    def part(e):
+        return e.X.astype(dtype), e.Y.astype(dtype), None if e.weight is None else e.weight.astype(dtype)
+
+    nothing = np.empty((0, network.n_inputs), dtype), np.empty((0, network.n_outputs), dtype), None
+    kind = _core.TrainerFloat32 if dtype == np.float32 else _core.TrainerFloat64
+    aside = nothing if validation is None else part(validation)
+    return kind(core_layers(network), plan_of(case, **changes), part(case.examples), aside, flatten(network))
+
+
+def lively_case(precision, number=1, **values):
+    """Return a training whose smallest rounding shows in the end: shuffled, Adam, many updates."""
+    values = {"precision": precision, "optimizer": "adam", "batch": 7, "epochs": 30} | values
+    return make_case(number, (20, 30, 20, 3), ("tanh", "sigmoid", "softmax"), "cross_entropy", n=60, **values)
+
+
+def bits(trainer):
+    """Return everything that a trainer knows, as bytes."""
+    return {name: array.tobytes() for name, array in trainer.state().items()}
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+def test_the_same_seed_gives_the_same_bits_also_in_two_threads_at_once(precision):
+    def trained(results, number, barrier):
+        trainer = trainer_of(lively_case(precision, epochs=200))
+        barrier.wait()
+        trainer.run(FOR_EVER)
+        results[number] = bits(trainer)
+
+    alone, together = {}, {}
+    for number in range(2):
+        trained(alone, number, threading.Barrier(1))
+    both = threading.Barrier(2)
+    threads = [threading.Thread(target=trained, args=(together, number, both)) for number in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert alone[0] == alone[1] == together[0] == together[1]
+
+    other = trainer_of(lively_case(precision, epochs=200, seed=1))
+    other.run(FOR_EVER)
+    assert bits(other)["parameters"] != alone[0]["parameters"]
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+def test_slices_do_not_change_a_bit(precision):
+    case = lively_case(precision)
+    validation = examples_like(case, 2, 40)
+    at_once, sliced = trainer_of(case, validation), trainer_of(case, validation)
+    assert at_once.run(FOR_EVER) == "finished"
+    within_an_epoch = 0
+    while sliced.run(0.0) == "paused":
+        within_an_epoch += 0 < sliced.position < 60
+    assert within_an_epoch > 30
+    assert bits(sliced) == bits(at_once)
+
+
+def test_a_training_without_a_time_limit_runs_to_its_end():
+    assert trainer_of(lively_case("float32")).run(math.inf) == "finished"
+
+
+def large_trainer():
+    """Return a trainer whose only update takes more than 600 · 10⁹ operations, several seconds on any core."""
+    sizes, activations = (20, 1024, 1024, 10), ("tanh", "tanh", "softmax")
+    case = make_case(0, sizes, activations, "cross_entropy", n=40, reach=0.1, precision="float32", batch=0)
+    case.examples = case.examples.take(np.resize(np.arange(40), 100_000))
+    return trainer_of(case)
+
+
+def test_a_slice_ends_in_time_even_within_one_huge_update():
+    # The core looks at its clock every few examples, so 0.04 s asked for are little more when they
+    # are over. A core that looked only between updates or epochs would be away for the whole epoch,
+    # more than two seconds here. Half a second leaves room for a busy machine, and tells the two apart.
+    trainer = large_trainer()
+    began, longest = time.perf_counter(), 0.0
+    while (now := time.perf_counter()) < began + 2.2:
+        assert trainer.run(0.04) == "paused"
+        longest = max(longest, time.perf_counter() - now)
+    assert trainer.updates == 0
+    assert longest < 0.5
+
+
+def test_other_threads_run_while_the_core_trains():
+    trainer, ticks = large_trainer(), []
+
+    def tick():
+        while not ticks or ticks[-1] is not None:
+            ticks.append(time.perf_counter())
+            time.sleep(0.002)
+
+    thread = threading.Thread(target=tick)
+    thread.start()
+    began = time.perf_counter()
+    trainer.run(0.5)
+    ended = time.perf_counter()
+    ticks.append(None)
+    thread.join()
+    meanwhile = [t for t in ticks if t is not None and began + 0.1 < t < ended - 0.1]
+    assert len(meanwhile) > 20
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_a_restored_state_continues_to_the_bit(optimizer, precision):
+    values = {"optimizer": optimizer, "schedule": "cosine", "l2": 0.001}
+    case = lively_case(precision, **values)
+    validation = examples_like(case, 2, 40)
+    whole, first, second, third = (trainer_of(case, validation) for _ in range(4))
+    whole.run(FOR_EVER)
+    while first.epoch < 11 or not 0 < first.position < 60:
+        first.run(0.0)
+    saved = first.state()
+    assert saved["counters"].tolist()[:2] == [11, 11 * 9]  # the start of the epoch that it is in
+    second.restore(saved)
+    assert bits(second) == bits(first)
+    assert second.run(FOR_EVER) == "finished"
+    assert bits(second) == bits(whole)
+
+    third.run(FOR_EVER)  # what was learnt before, and how far it came, must be forgotten
+    third.restore(saved)
+    assert third.run(FOR_EVER) == "finished"
+    assert bits(third) == bits(whole)
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_an_interrupted_training_resumes_from_its_checkpoint_to_the_bit(optimizer, tmp_path, monkeypatch):
+    monkeypatch.setattr(training, "SLICE", 0.0)
+    case = lively_case("float32", optimizer=optimizer, validation=0.2)
+    validation = examples_like(case, 2, 20)
+    whole = by_core(case, validation=validation)
+    file = tmp_path / "checkpoint"
+    interrupted = by_core(
+        case,
+        validation=validation,
+        watch=Watch(checkpoint=file, progress=lambda progress: progress.epoch > 9.5),
+    )
+    assert (interrupted.outcome, 0 < interrupted.epochs < 30) == ("interrupted", True)
+    resumed = by_core(case, validation=validation, watch=Watch(checkpoint=file, resume=True))
+    assert weights_of(resumed.network.layers).tobytes() == weights_of(whole.network.layers).tobytes()
+    for name in ("losses", "accuracies", "validation_losses", "validation_accuracies"):
+        assert getattr(resumed, name).tobytes() == getattr(whole, name).tobytes()
+    assert (resumed.best_epoch, resumed.outcome) == (whole.best_epoch, "finished")
+
+
+def test_resuming_a_training_that_had_stopped_early_changes_nothing(tmp_path):
+    case = make_case(1, (4, 8, 3), ("tanh", "softmax"), "cross_entropy", n=15, **VALIDATED, patience=2)
+    validation, file = examples_like(case, 1001, 10), tmp_path / "checkpoint"
+    stopped = by_core(case, validation=validation, watch=Watch(checkpoint=file))
+    assert stopped.outcome == "stopped_early"
+    resumed = by_core(case, validation=validation, watch=Watch(checkpoint=file, resume=True))
+    assert (resumed.outcome, resumed.epochs) == (stopped.outcome, stopped.epochs)
+    assert resumed.losses.tobytes() == stopped.losses.tobytes()
+
+
+def test_progress_only_ever_grows_and_ends_at_the_last_epoch(monkeypatch):
+    monkeypatch.setattr(training, "SLICE", 0.0)
+    case, seen = lively_case("float32", validation=0.2, epochs=12), []
+    by_core(case, validation=examples_like(case, 2, 20), watch=Watch(progress=lambda p: seen.append(p.epoch)))
+    assert len(seen) > 60
+    assert seen == sorted(seen)
+    assert seen[-1] == 12
+
+
+# ---------------------------------------------------------------- trouble
+
+
+def in_core_order(layer):
+    """Return (neuron, input, value) of each weight in the order in which the core looks at them."""
+    n_inputs = len(layer.weights[0])
+    weights = [(j, i, layer.weights[j][i]) for i in range(n_inputs) for j in range(len(layer.weights))]
+    return weights + [(j, -1, b) for j, b in enumerate([] if layer.bias is None else layer.bias)]
+
+
+def largest_weight(weights):
+    return max(weights, key=lambda weight: abs(weight[2]))
+
+
+def first_trouble(case):
+    """Return where the definition first leaves the finite numbers, and its layers before that update."""
+    state, examples, s = start_of(case), plain_examples(case), case.settings
+
+    def trouble(epoch, update, layer, weight, value, is_sum):
+        neuron, input_, _ = weight
+        names = ("epoch", "update", "layer", "neuron", "input", "value", "sum")
+        return dict(zip(names, (epoch, update, layer, neuron, input_, value, is_sum), strict=True))
+
+    for epoch in range(s.epochs):
+        for update, batch in enumerate(batches_of(case, examples, epoch)):
+            before = state.layers
+            for example in batch:
+                for number, here in enumerate(arithmetic.feedforward(before, example.inputs)):
+                    for neuron, value in enumerate(here.sums):
+                        if not math.isfinite(value):
+                            of_neuron = [w for w in in_core_order(before[number]) if w[0] == neuron]
+                            largest = largest_weight(of_neuron)
+                            return trouble(epoch, update, number, largest, value, True), before
+            state, loss = arithmetic.step(state, batch, s.loss, rule_of(s), rate_of(s, epoch))
+            for number, layer in enumerate(state.layers):
+                for weight in in_core_order(layer):
+                    if not math.isfinite(weight[2]):
+                        return trouble(epoch, update, number, weight, weight[2], False), before
+            if not math.isfinite(loss):
+                of_layers = [
+                    (n, largest_weight(in_core_order(layer))) for n, layer in enumerate(state.layers)
+                ]
+                number, largest = max(of_layers, key=lambda found: abs(found[1][2]))
+                return trouble(epoch, update, number, largest, largest[2], False), before
+    return None, state.layers
+
+
+def name_of(case, trouble):
+    layer = case.network.layer_names[trouble["layer"]]
+    return f"{layer}[{trouble['neuron']},{'bias' if trouble['input'] < 0 else trouble['input']}]"
+
+
+HALF = "half_squared_error"
+HUGE = {"float32": 2e38, "float64": 1e308}
+DIVERGING = {  # sizes, activations, loss, reach of the first weights, settings
+    "a neuron slowly": ((2, 1), ("linear",), HALF, 0.7, {"learning_rate": 9.0}),
+    "deep and linear": ((3, 4, 4, 2), ("linear",) * 3, HALF, 0.7, {"learning_rate": 1.5, "batch": 2}),
+    "relu": ((3, 4, 2), ("relu", "linear"), HALF, 0.7, {"learning_rate": 3.0, "batch": 2}),
+    "leaky relu with momentum": (
+        (3, 4, 2),
+        ("leaky_relu", "linear"),
+        HALF,
+        0.7,
+        {"learning_rate": 1.0, "optimizer": "momentum", "batch": 3},
+    ),
+    "nesterov in mean squares": (
+        (3, 4, 2),
+        ("linear", "leaky_relu"),
+        "mean_squared_error",
+        0.7,
+        {"learning_rate": 2.0, "optimizer": "nesterov", "batch": 0},
+    ),
+    "in one leap": ((3, 2, 2), ("relu", "linear"), HALF, 0.7, {"learning_rate": "huge", "batch": 2}),
+    "softmax": ((3, 2), ("softmax",), "cross_entropy", 0.7, {"learning_rate": "huge", "batch": 2}),
+    "a weight through l2": (
+        (2, 1),
+        ("linear",),
+        HALF,
+        0.7,
+        {"l2": "huge", "learning_rate": 0.01, "batch": 2},
+    ),
+    "the loss alone": ((2, 1), ("linear",), HALF, "large", {"learning_rate": 1e-30}),
+}
+KINDS = {  # whether it is a weighted sum, and finite: each kind of trouble is met
+    "in one leap": (True, False),
+    "a weight through l2": (False, False),
+    "the loss alone": (False, True),
+}
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+@pytest.mark.parametrize("name", DIVERGING)
+def test_what_leaves_the_finite_numbers_is_named_with_its_epoch_update_and_weight(name, precision):
+    sizes, activations, loss, reach, values = DIVERGING[name]
+    values = {key: HUGE[precision] if value == "huge" else value for key, value in values.items()}
+    reach = {"float32": 1e25, "float64": 1e200}[precision] if reach == "large" else reach
+    values = {"epochs": 300, "precision": precision} | values
+    case = make_case(3, sizes, activations, loss, n=5, reach=reach, **values)
+    with np.errstate(over="ignore", invalid="ignore"):
+        expected, before = first_trouble(case)
+    assert expected is not None
+    if name in KINDS:
+        assert (expected["sum"], math.isfinite(expected["value"])) == KINDS[name]
+
+    trainer = trainer_of(case)
+    assert trainer.run(FOR_EVER) == "non_finite"
+    assert repr(trainer.trouble) == repr({key: type(trainer.trouble[key])(v) for key, v in expected.items()})
+    assert (trainer.epoch, len(trainer.state()["losses"])) == (expected["epoch"], expected["epoch"])
+
+    with pytest.raises(DivergenceError) as found:
+        by_core(case)
+    place = (
+        f"epoch {expected['epoch'] + 1}, weight {name_of(case, expected)}, update {expected['update'] + 1}"
+    )
+    assert found.value.where == f"{place} of that epoch"
+    stopped = weights_of(found.value.run.network.layers)
+    assert np.array_equal(stopped, weights_of(before).astype(case.dtype))
+    assert found.value.run.epochs == expected["epoch"]
+
+
+def test_a_large_but_finite_training_is_no_trouble():
+    case = make_case(3, (2, 1), ("linear",), HALF, n=5, learning_rate=9.0, epochs=3, precision="float32")
+    with np.errstate(over="ignore", invalid="ignore"):
+        assert first_trouble(case)[0] is None
+    assert by_core(case).outcome == "finished"
+
+
+def planted(*layers, loss=HALF, n=40, classes=2, **values):
+    """Return a training that starts from planted layers, on answers that have nothing to do with the inputs."""
+    network = Network([Layer(np.array(weights), bias, activation) for weights, bias, activation in layers])
+    rng = np.random.default_rng(0)
+    Y = np.eye(classes)[rng.integers(0, classes, n)]
+    values = {"optimizer": "sgd", "learning_rate": 1e-3, "epochs": 5, "precision": "float64"} | values
+    s = Settings(output=network.layers[-1].activation, loss=loss, hidden=(), scale="none", **values)
+    return Case(network, Examples(rng.uniform(-1, 1, (n, network.n_inputs)), Y, ("a", "b", "c")[:classes]), s)
+
+
+SMALL_HIDDEN, SMALL_OUTPUT = [[0.3, -0.2], [0.1, 0.4]], [[0.5, -0.3], [-0.2, 0.1]]
+SATURATED = {
+    "sigmoid hidden": (
+        [(SMALL_HIDDEN, [90.0, -80.0], "sigmoid"), (SMALL_OUTPUT, [0.5, 0.5], "linear")],
+        ("hidden", "hidden[0,bias]"),
+    ),
+    "tanh hidden": (
+        [(SMALL_HIDDEN, [30.0, -40.0], "tanh"), (SMALL_OUTPUT, [0.5, 0.5], "linear")],
+        ("hidden", "hidden[1,bias]"),
+    ),
+    "dead relu": (
+        [(SMALL_HIDDEN, [-30.0, -40.0], "relu"), (SMALL_OUTPUT, [0.5, 0.5], "linear")],
+        ("hidden", "hidden[1,bias]"),
+    ),
+    "second hidden layer": (
+        [
+            (SMALL_HIDDEN, [0.1, 0.2], "tanh"),
+            (SMALL_HIDDEN, [-60.0, 50.0], "sigmoid"),
+            (SMALL_OUTPUT, [0.5, 0.5], "linear"),
+        ],
+        ("hidden2", "hidden2[0,bias]"),
+    ),
+    "sigmoid output": (
+        [(SMALL_HIDDEN, [0.1, 0.2], "tanh"), (SMALL_OUTPUT, [-50.0, 40.0], "sigmoid")],
+        ("output", "output[0,bias]"),
+    ),
+    "softmax output": (
+        [(SMALL_HIDDEN, [0.1, 0.2], "tanh"), (SMALL_OUTPUT, [-30.0, 31.0], "softmax")],
+        ("output", "output[1,bias]"),
+    ),
+}
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+@pytest.mark.parametrize("name", SATURATED)
+def test_a_saturated_layer_stops_training_and_is_named_with_its_largest_weight(name, precision):
+    layers, (layer, weight) = SATURATED[name]
+    case = planted(*layers, precision=precision)
+    with pytest.raises(DivergenceError, match=f"Every neuron of layer '{layer}' is saturated") as found:
+        train_examples(case.examples, case.settings, start=case.network)
+    assert found.value.where == f"epoch 1, weight {weight}"
+
+
+def test_a_neuron_driven_far_beyond_its_flat_ends_stops_training_and_is_named():
+    case = planted((SMALL_OUTPUT, [0.1, 0.2], "softmax"), loss="cross_entropy", learning_rate=1e4)
+    with pytest.raises(DivergenceError, match="its weighted sum reached") as found:
+        train_examples(case.examples, case.settings, start=case.network)
+    network = found.value.run.network
+    sums = [arithmetic.feedforward(network.plain(), x)[0].sums for x in case.examples.X.tolist()]
+    neuron = int(np.abs(sums).max(axis=0).argmax())
+    largest = largest_weight([w for w in in_core_order(network.plain()[0]) if w[0] == neuron])
+    assert found.value.what.startswith(f"Training stopped. Neuron output[{neuron}] is saturated")
+    assert f"reached {np.abs(sums).max():.3g}," in found.value.what
+    assert found.value.where == f"epoch 1, weight output[{neuron},{'bias' if largest[1] < 0 else largest[1]}]"
+
+
+def test_flat_hidden_neurons_that_still_tell_examples_apart_are_no_trouble():
+    case = planted(([[1e5, 0.0], [0.0, 1e5]], [0.0, 0.0], "tanh"), (SMALL_OUTPUT, [0.5, 0.5], "linear"))
+    assert train_examples(case.examples, case.settings, start=case.network).outcome == "finished"
+
+
+def healthy_examples(kind, number):
+    rng = np.random.default_rng(number)
+    X = rng.normal(size=(60, 6))
+    of_class = rng.integers(0, 3, 60)
+    if kind == "separable":
+        X[:, :3] += 2 * np.eye(3)[of_class]
+    elif kind == "xor":
+        of_class = (X[:, 0] > 0) ^ (X[:, 1] > 0)
+    elif kind == "rare class":
+        of_class = np.arange(60) // 57
+    elif kind == "quantity":
+        return Examples(X, np.tanh(X[:, :1]) + 0.1 * rng.normal(size=(60, 1)))
+    elif kind == "unpredictable quantity":
+        return Examples(X, rng.normal(size=(60, 2)))
+    Y = np.eye(of_class.max() + 1)[of_class.astype(int)]
+    return Examples(X, Y, tuple("abc"[: Y.shape[1]]))
+
+
+@pytest.mark.parametrize("activation", TRAINABLE)
+@pytest.mark.parametrize(
+    "kind", ["separable", "noise", "xor", "rare class", "quantity", "unpredictable quantity"]
+)
+def test_healthy_trainings_are_not_called_saturated(kind, activation):
+    for number in range(4):
+        for values in (
+            {},
+            {"optimizer": "sgd", "learning_rate": 0.02, "batch": 1},
+            {"optimizer": "nesterov", "l2": 0.001, "batch": 0},
+            {"loss": "half_squared_error", "output": "sigmoid"},
+        ):
+            s = Settings(activation=activation, seed=number, epochs=100, **values)
+            assert train_examples(healthy_examples(kind, number), s).outcome == "finished"
+
+
+# ---------------------------------------------------------------- feedforward
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+@pytest.mark.parametrize("output", ACTIVATIONS)
+@settings(deadline=None, max_examples=25)
+@given(number=st.integers(0, 2**31), hidden=st.lists(st.sampled_from([*WITHOUT_LIBM, "step"]), max_size=3))
+def test_the_core_feeds_forward_as_the_definition_does(output, precision, number, hidden):
+    rng, dtype = np.random.default_rng(number), np.dtype(precision)
+    sizes = rng.integers(1, 9, len(hidden) + 2).tolist()
+    how = {"start": "uniform", "start_range": 2.0, "seed": number, "dtype": dtype}
+    network = start_network(sizes, [*hidden, output], bias=bool(rng.integers(2)), **how)
+    X = rng.uniform(-2, 2, (5, sizes[0])).astype(dtype)
+    function = _core.feedforward_float32 if dtype == np.float32 else _core.feedforward_float64
+    found = function(core_layers(network), flatten(network), X)
+    kind = float if dtype == np.float64 else np.float32
+    layers = network.plain(kind)
+    with np.errstate(over="ignore"):  # e to a large sum is infinity in both
+        expected = [arithmetic.feedforward(layers, [kind(x) for x in row])[-1].outputs for row in X.tolist()]
+    assert found.dtype == dtype
+    if output in WITHOUT_LIBM | {"step"}:
+        assert np.array_equal(found, np.array(expected, dtype))
+    else:
+        assert found == pytest.approx(
+            np.array(expected, dtype), rel=8 * float(np.finfo(dtype).eps), abs=1e-30
+        )
+    assert np.array_equal(network.outputs(X), found)
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+def test_the_cores_step_fires_from_exactly_one_half_on(precision):
+    half = np.array(0.5, precision)
+    inputs = np.array([np.nextafter(half, half * 0), half, np.nextafter(half, half * 2)])[:, None]
+    assert Network([Layer(inputs[:1] * 0 + 1, None, "step")]).outputs(inputs).ravel().tolist() == [0, 1, 1]
+
+
+# ---------------------------------------------------------------- the edges
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
 @pytest.mark.parametrize(("output", "loss"), ENDINGS)
 @pytest.mark.parametrize("hidden", TRAINABLE)
-def test_larger_networks_train_as_in_the_second_trainer(hidden, output, loss):
-    index = 14 * TRAINABLE.index(hidden) + ENDINGS.index((output, loss))
-    for number, optimizer in enumerate(OPTIMIZERS):
-        rng = np.random.default_rng([index, number])
-        sizes = (int(rng.integers(5, 40)), int(rng.integers(10, 50)), int(rng.integers(5, 30)), 4)
+def test_weights_that_are_all_zero_train_as_the_definition_says(hidden, output, loss, precision):
+    case = make_case(1, (3, 2, 2), (hidden, output), loss, batch=2, precision=precision)
+    zeros = [Layer(layer.weights * 0, layer.bias * 0, layer.activation) for layer in case.network.layers]
+    hold_to_the_definition(Case(Network(zeros), case.examples, case.settings))
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+@pytest.mark.parametrize(("output", "loss"), ENDINGS)
+@pytest.mark.parametrize("n", [1, 5])
+def test_one_example_and_one_class_train_as_the_definition_says(n, output, loss, precision):
+    case = make_case(1, (3, 2, 1), ("tanh", output), loss, n=n, batch=2, epochs=2, precision=precision)
+    case.examples = Examples(case.examples.X, np.ones((n, 1)), ("only",))
+    hold_to_the_definition(case)
+    run = train_examples(
+        case.examples, case.settings, start=case.network
+    )  # nothing tells saturated from learnt
+    assert run.outcome == "finished"
+    assert np.isfinite(run.losses).all()
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+@pytest.mark.parametrize("output", ["softmax", "sigmoid"])
+def test_answers_that_are_certain_and_wrong_lose_what_the_definition_says(output, precision):
+    largest = 0.0
+    for number in range(5):
         case = make_case(
-            100 * index + number,
-            sizes,
-            (hidden, hidden, output),
-            loss,
-            n=90,
-            bias=bool(rng.integers(2)),
-            weighted=bool(rng.integers(2)),
-            reach=0.25,
-            optimizer=optimizer,
-            learning_rate=0.01,
-            schedule=[*SCHEDULES][(index + number) % 3],
-            l2=float(rng.choice([0, 0.01])),
-            weight_limit=[None, 0.26][rng.integers(2)],
-            batch=int(rng.choice([1, 16, 0])),
-            epochs=3,
+            number, (3, 2), (output,), "cross_entropy", n=9, batch=4, reach=900, precision=precision
         )
-        run, expected = by_core(case), by_reference(case)
-        assert difference(weights_of(run.network.layers), weights_of(expected.layers)) < 1e-12
-        assert run.losses == pytest.approx(expected.losses, rel=1e-12)
-        assert run.accuracies.tolist() == expected.accuracies
+        with np.errstate(over="ignore"):  # e to a large sum is infinity in both
+            hold_to_the_definition(case)
+            rows = zip(case.examples.X.tolist(), case.examples.Y.tolist(), strict=True)
+            layers = case.network.plain()
+            answers = [(arithmetic.feedforward(layers, x)[-1].outputs, y) for x, y in rows]
+        largest = max([largest, *(arithmetic.loss("cross_entropy", output, o, y) for o, y in answers)])
+    assert largest >= 126 * math.log(2) * (1 - 1e-12)  # the least probability that a logarithm is taken of
+
+
+@pytest.mark.parametrize(("precision", "tiny"), [("float32", 2.0**-140), ("float64", 2.0**-1060)])
+def test_denormal_numbers_are_kept(precision, tiny):
+    case = make_case(1, (2, 1), ("linear",), HALF, n=3, batch=2, epochs=2, bias=True, precision=precision)
+    (layer,) = case.network.layers
+    case.network = Network([Layer((layer.weights * tiny), (layer.bias * tiny), "linear")])
+    case.examples = Examples(np.sign(case.examples.X), case.examples.Y * tiny, ("a",))
+    hold_to_the_definition(case)
+    changed = weights_of(by_core(case).network.layers)
+    assert (changed != weights_of(case.network.layers)).all()
+    assert np.abs(changed).max() < np.finfo(precision).tiny
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+@pytest.mark.parametrize("activation", TRAINABLE)
+@pytest.mark.parametrize("size", [1e10, 1e30, 3e38, 1e200])
+def test_huge_inputs_give_finite_weights_or_a_clear_error(size, activation, precision):
+    case = make_case(
+        1, (2, 3, 2), (activation, "softmax"), "cross_entropy", n=6, epochs=5, precision=precision
+    )
+    huge = Examples(case.examples.X * size, case.examples.Y, case.examples.classes)
+    try:
+        run = train_examples(huge, case.settings, start=case.network)
+    except TinyglassError:
+        pass
+    else:
+        assert np.isfinite(weights_of(run.network.layers)).all()
+        assert np.isfinite(run.losses).all()
+
+
+# ---------------------------------------------------------------- what is refused
+
+
+SETUP = f"""
+import numpy as np
+from tinyglass import _core
+
+def layers(*own):
+    return list(own) or [(2, 1, "linear", False)]
+
+def table(n, n_columns):
+    return np.ones((n, n_columns))
+
+def trainer(own=layers(), train=(table(3, 2), table(3, 1), None), aside=(table(0, 2), table(0, 1), None),
+            parameters=np.zeros(2), **plan):
+    return _core.TrainerFloat64(own, {{**{plan_of(make_case(0, (2, 1), ("linear",), HALF))!r}, **plan}},
+                                train, aside, parameters)
+
+def run(*arguments, **keywords):
+    trainer(*arguments, **keywords).run(1.0)
+
+def restore(**changes):
+    made = trainer()
+    made.restore(made.state() | changes)
+
+feedforward = _core.feedforward_float64
+inf = float("inf")
+"""
+REFUSED = [
+    "feedforward([], np.zeros(0), table(1, 1))",
+    "feedforward(layers(), np.zeros(2), table(1, 3))",
+    "feedforward(layers(), np.zeros(1), table(1, 2))",
+    "feedforward(layers(), np.zeros(3), table(1, 2))",
+    "feedforward(layers(), np.zeros(2), np.ones(2))",
+    "feedforward(layers((2, 1)), np.zeros(2), table(1, 2))",
+    "feedforward(layers((2, 0, 'softmax', False)), np.zeros(0), table(1, 2))",
+    "feedforward(layers((-2, 1, 'linear', False)), np.zeros(0), table(1, 2))",
+    "feedforward(layers((2, 1, 'sine', False)), np.zeros(2), table(1, 2))",
+    "feedforward(layers((2, 3, 'linear', False), (2, 1, 'linear', False)), np.zeros(8), table(1, 2))",
+    "run(layers((2, 0, 'softmax', False)), (table(3, 2), table(3, 0), None), (table(0, 2), table(0, 0), None),"
+    " np.zeros(0))",
+    "run(parameters=np.zeros(1))",
+    "run(parameters=np.zeros(3))",
+    "run(parameters=np.zeros((1, 2)))",
+    "run(train=(table(0, 2), table(0, 1), None))",
+    "run(train=(table(3, 5), table(3, 1), None))",
+    "run(train=(table(3, 2), table(3, 2), None))",
+    "run(train=(table(3, 2), table(2, 1), None))",
+    "run(train=(table(3, 2), table(3, 1), np.ones(2)))",
+    "run(train=(table(3, 2), table(3, 1), np.ones((3, 1))))",
+    "run(train=(np.ones(3), table(3, 1), None))",
+    "run(train=(table(3, 2), table(3, 1)))",
+    "run(aside=(table(3, 5), table(3, 1), None))",
+    "run(aside=(table(3, 2), table(2, 1), None))",
+    "run(schedule='step', rate_every=0)",
+    "run(loss='none')",
+    "run(optimizer='none')",
+    "run(schedule='none')",
+    "restore(parameters=np.zeros(3))",
+    "restore(first=np.zeros(2))",
+    "restore(second=np.zeros(1))",
+    "restore(best_parameters=np.zeros(1))",
+    "restore(counters=np.zeros(2, np.int64))",
+    "restore(figures=np.zeros(3))",
+    "restore(parameters=np.zeros((2, 1)))",
+]
+
+
+@pytest.mark.parametrize("call", REFUSED)
+def test_the_core_refuses_what_it_would_read_out_of_bounds(call, python):
+    # In a process of its own: what is not refused may end the process.
+    program = (
+        f"{SETUP}\ntry:\n    {call}\nexcept (ValueError, TypeError) as error:\n    print('refused:', error)"
+    )
+    done = python(program)
+    assert (done.returncode, done.stdout[:8]) == (0, "refused:"), done.stderr[-300:]
+
+
+def test_a_schedule_without_epochs_between_its_steps_does_not_end_the_process(python):
+    program = """if True:
+        from tinyglass import Examples, Settings, TinyglassError, train_examples
+        try:
+            train_examples(Examples([[1.0]], [[0.5]]), Settings(schedule="step", rate_every=0))
+        except TinyglassError as error:
+            print("refused:", error)
+    """
+    done = python(program)
+    assert (done.returncode, done.stdout[:8]) == (0, "refused:"), done.stderr[-300:]
+
+
+PAIR = Examples([[0.2, 0.9], [0.8, 0.1]], [[1.0, 0.0], [0.0, 1.0]], ("a", "b"))
+CROSSED = [[-4.0, 4.0], [4.0, -4.0]]
+
+
+@pytest.mark.parametrize(
+    "start",
+    [
+        Network([Layer([[0.1, 0.2, 0.3], [0.3, 0.2, 0.1]], None, "softmax")]),  # the examples have two inputs
+        Network([Layer([[0.1, 0.2], [0.3, 0.2], [0.2, 0.1]], None, "softmax")]),  # and two classes
+        Network([Layer(CROSSED, None, "linear")]),  # cross-entropy is not defined for its outputs
+        Network([Layer(np.eye(2), None, "step"), Layer(CROSSED, None, "softmax")]),  # a step has no slope
+    ],
+    ids=["inputs", "classes", "loss", "step"],
+)
+def test_a_start_that_cannot_be_trained_on_the_examples_is_refused(start):
+    with pytest.raises(TinyglassError):
+        train_examples(PAIR, Settings(epochs=2, optimizer="sgd"), start=start)

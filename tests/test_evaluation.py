@@ -1,0 +1,318 @@
+"""Scores: what is left out stays out, intervals, R², folds, seeds, confusion, predictions."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.stats import binomtest
+from sklearn.metrics import confusion_matrix, mean_absolute_error, r2_score
+
+from conftest import noisy_recordings
+from tinyglass import (
+    ArgumentError,
+    Layer,
+    Network,
+    Preparation,
+    Recording,
+    RecordingError,
+    Settings,
+    evaluate,
+    make_settings,
+    predict,
+    score_network,
+    train,
+)
+from tinyglass import evaluation as module
+from tinyglass.evaluation import r2, wilson_interval
+from tinyglass.prediction import answers
+from tinyglass.training import Watch
+
+QUICK = Settings(epochs=30, learning_rate=0.05)
+
+
+def lines(n: int, noise: float = 0.0) -> list[Recording]:
+    random = np.random.default_rng(0)
+    return [
+        Recording([[x]], ("force",), label=str(100 + 20 * x + noise * random.normal()), source=f"line {i}")
+        for i, x in enumerate(np.linspace(0, 3, n).tolist())
+    ]
+
+
+# ---------------------------------------------------------------- what is left out
+
+
+@pytest.fixture
+def trainings(monkeypatch):
+    """Every call of training, with the recordings it was given."""
+    calls: list[list[str]] = []
+    seeds: list[int] = []
+
+    def spy(recordings, settings, watch, classes=None):
+        calls.append([r.source for r in recordings])
+        seeds.append(settings.seed)
+        return train(recordings, settings, watch, classes=classes)
+
+    monkeypatch.setattr(module, "train", spy)
+    return calls, seeds
+
+
+def test_each_recording_is_left_out_once_and_only_once(course, trainings):
+    score = evaluate(course, QUICK)
+    everything = [r.source for r in course]
+    assert [[s for s in everything if s not in kept] for kept in trainings[0]] == [[s] for s in everything]
+    assert all(len(kept) == 9 for kept in trainings[0])
+    assert (score.split, score.n_train, score.n_test) == ("leave one out", 9, 10)
+
+
+def test_a_network_that_learns_by_heart_scores_no_better_than_chance():
+    # Labels without any rule: on what it has seen it is right, on what it has not it cannot be.
+    recordings = noisy_recordings(30, seed=4)
+    settings = Settings(hidden=(64,), epochs=800, learning_rate=0.02)
+    assert score_network(train(recordings, settings).network, recordings).value == 1.0
+    assert evaluate(recordings, settings).value < 0.75
+
+
+def test_the_preparation_is_fitted_without_the_recording_left_out(monkeypatch):
+    # One recording far away from the others would shift mean and deviation.
+    recordings = [Recording([[float(i)]], label="ab"[i % 2]) for i in range(7)]
+    recordings.append(Recording([[1e6]], label="a"))
+    seen = []
+
+    def spy(network, tested):
+        seen.append(network.preparation)
+        return answers(network, tested)
+
+    monkeypatch.setattr(module, "answers", spy)
+    evaluate(recordings, QUICK)
+    for place, preparation in enumerate(seen):
+        kept = [r.signal[0, 0] for i, r in enumerate(recordings) if i != place]
+        assert preparation.offset[0] == pytest.approx(np.mean(kept), rel=1e-12)
+        assert preparation.scale[0] == pytest.approx(np.std(kept), rel=1e-12)
+    assert seen[-1].scale[0] < 3
+
+
+def test_more_than_30_recordings_are_parted_in_five(trainings):
+    recordings = noisy_recordings(31)
+    score = evaluate(recordings, QUICK)
+    everything = [r.source for r in recordings]
+    left_out = [[s for s in everything if s not in kept] for kept in trainings[0]]
+    assert score.split == "5-fold"
+    assert sorted(s for part in left_out for s in part) == sorted(everything)
+    assert {len(part) for part in left_out} == {6, 7}
+    label = {r.source: r.label for r in recordings}
+    assert all(2 <= sum(label[s] == "a" for s in part) <= 4 for part in left_out)
+    assert evaluate(noisy_recordings(30), QUICK).split == "leave one out"
+
+
+def test_quantities_are_parted_in_five_too(trainings):
+    score = evaluate(lines(40), Settings(epochs=200))
+    assert (score.split, len(trainings[0]), score.n_train, score.n_test) == ("5-fold", 5, 32, 40)
+    assert score.value > 0.98
+
+
+def test_few_recordings_of_each_class_are_parted_in_fewer():
+    recordings = [Recording([[float(i), i % 7]], label=f"class {i // 3}") for i in range(33)]
+    assert evaluate(recordings, QUICK).split == "3-fold"
+    rare = [*noisy_recordings(40), Recording(np.ones((3, 2)), ("x", "y"), label="c")]
+    score = evaluate(rare, QUICK)
+    assert score.split == "5-fold"
+    assert score.confusion.sum() == 41
+
+
+def test_a_class_of_one_recording_is_not_known_when_it_is_left_out(course):
+    recordings = [*course, Recording([[1.0], [1.0], [1.0]], ("distance",), rate_hz=4.0, label="rare")]
+    score = evaluate(recordings, QUICK)
+    assert score.classes == ("moving_away", "moving_closer", "rare")
+    assert score.confusion[2, 2] == 0
+    assert score.confusion[2].sum() == 1
+
+
+def test_two_recordings_are_scored_though_nothing_can_be_learnt_from_one(course):
+    score = evaluate([course[0], course[-1]], QUICK)
+    assert (score.split, score.n_train, score.n_test) == ("leave one out", 1, 2)
+    assert score.confusion.sum(axis=1).tolist() == [1, 1]
+
+
+def test_a_test_part_of_its_own_is_never_trained_on(course, trainings):
+    score = evaluate(course[:8], QUICK, test=course[8:])
+    assert trainings[0] == [[r.source for r in course[:8]]]
+    assert (score.split, score.n_train, score.n_test) == ("test part", 8, 2)
+    assert score.expected.tolist() == [1, 1]
+
+
+def test_a_test_part_with_an_unknown_class_is_refused(course):
+    with pytest.raises(RecordingError, match="'waving' is none"):
+        evaluate(course, QUICK, test=[Recording([[1.0]] * 3, ("distance",), label="waving")])
+
+
+# ---------------------------------------------------------------- seeds, failures, progress
+
+
+def test_several_seeds_give_mean_and_deviation(trainings):
+    recordings = noisy_recordings(20)
+    score = evaluate(recordings, QUICK, seeds=3)
+    each = [evaluate(recordings, Settings(epochs=30, learning_rate=0.05, seed=seed)) for seed in range(3)]
+    assert score.values == tuple(one.value for one in each)
+    assert len(set(score.values)) > 1
+    assert score.value == pytest.approx(np.mean(score.values))
+    assert score.deviation == pytest.approx(np.std(score.values, ddof=1))
+    assert score.predicted.tolist() == each[0].predicted.tolist()
+    assert each[0].deviation is None
+    assert trainings[1][:60] == [0] * 20 + [1] * 20 + [2] * 20
+
+
+def test_trainings_that_fail_are_counted_and_scored_with_their_last_sound_network(course):
+    settings = make_settings({"learning_rate": 20.0}, preset="course")
+    score = evaluate(course, settings)
+    assert score.failed == 10
+    assert 0 <= score.value <= 1
+    assert evaluate(course, make_settings({}, preset="course")).failed == 0
+
+
+def test_progress_grows_to_1(course):
+    seen = []
+    evaluate(course, QUICK, seeds=2, progress=seen.append)
+    assert len(seen) == 20
+    assert np.all(np.diff(seen) > 0)
+    assert seen[-1] == pytest.approx(1)
+
+
+def test_an_interrupted_training_interrupts_the_score(course, monkeypatch):
+    def interrupted(recordings, settings, watch: Watch, classes=None):
+        watch.interrupted = True
+        return train(recordings, settings, classes=classes)
+
+    monkeypatch.setattr(module, "train", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        evaluate(course, QUICK)
+
+
+# ---------------------------------------------------------------- figures
+
+
+@given(st.integers(1, 500), st.data())
+def test_the_interval_is_wilsons(n, data):
+    right = data.draw(st.integers(0, n))
+    theirs = binomtest(right, n).proportion_ci(method="wilson")
+    low, high = wilson_interval(right / n, n)
+    assert low == pytest.approx(theirs.low, abs=1e-12)
+    assert high == pytest.approx(theirs.high, abs=1e-12)
+    assert 0 <= low <= right / n <= high <= 1
+
+
+def test_ten_of_ten_is_no_certainty():
+    assert wilson_interval(1.0, 10) == (pytest.approx(0.7224672001371107, abs=1e-15), 1.0)
+    assert wilson_interval(0.0, 10) == (0.0, pytest.approx(1 - 0.7224672001371107, abs=1e-15))
+
+
+FLOATS = st.floats(-1e3, 1e3)
+
+
+@given(st.lists(st.tuples(FLOATS, FLOATS), min_size=2, max_size=30))
+def test_r2_is_scikit_learns(pairs):
+    expected, predicted = np.array(pairs).T
+    if np.ptp(expected) > 1e-3:
+        theirs = r2_score(expected, predicted)
+        assert r2(expected, predicted) == pytest.approx(theirs, rel=1e-9, abs=1e-9)
+
+
+def test_r2_where_all_are_the_same_is_0():
+    assert r2(np.ones(3), np.ones(3)) == 0.0
+    assert r2(np.ones(3), np.zeros(3)) == 0.0
+
+
+def test_the_score_of_quantities_is_that_of_scikit_learn():
+    recordings = lines(25, noise=5.0)
+    run = train(recordings, Settings(epochs=50))
+    score = score_network(run.network, recordings)
+    said = [p.label for p in predict(run.network, recordings)]
+    expected = [float(r.label) for r in recordings]
+    assert score.value == pytest.approx(r2_score(expected, said), rel=1e-9)
+    assert score.mean_absolute_error == pytest.approx(mean_absolute_error(expected, said), rel=1e-9)
+    low, high = score.interval
+    assert low < score.value < high < 1
+    assert (score.name, score.classes, score.confusion.shape) == ("r2", None, (0, 0))
+
+
+def test_the_interval_of_r2_narrows_with_more_recordings():
+    widths = [np.ptp(evaluate(lines(n, noise=5.0), Settings(epochs=60)).interval) for n in (10, 200)]
+    assert widths[1] < widths[0]
+
+
+def test_the_confusion_matrix_is_that_of_scikit_learn():
+    recordings = noisy_recordings(40)
+    score = evaluate(recordings, QUICK)
+    theirs = confusion_matrix(score.expected, score.predicted, labels=[0, 1])
+    assert score.confusion.tolist() == theirs.tolist()
+    assert np.trace(score.confusion) / 40 == score.value
+    assert score.expected.tolist() == ["ab".index(r.label) for r in recordings]
+    assert score.name == "accuracy"
+
+
+def test_the_same_settings_give_the_same_score():
+    recordings = noisy_recordings(20)
+    a, b = (evaluate(recordings, QUICK) for _ in range(2))
+    assert (a.value, a.interval, a.predicted.tolist()) == (b.value, b.interval, b.predicted.tolist())
+
+
+# ---------------------------------------------------------------- predictions
+
+
+def linear_network(weights, classes=("a", "b"), activation="linear", **meaning) -> Network:
+    preparation = Preparation(("x", "y"), ("", ""), 1, False, (0.0, 0.0), (1.0, 1.0))
+    return Network((Layer(weights, None, activation),), classes, ("x", "y"), preparation, **meaning)
+
+
+def said(network: Network, reading: list[float], threshold: float | None = None) -> tuple:
+    (prediction,) = predict(network, [Recording([reading], ("x", "y"), source="here")], threshold)
+    assert prediction.source == "here"
+    return prediction.label, prediction.best, prediction.probability, prediction.outputs
+
+
+def test_the_largest_output_is_the_answer_and_a_tie_is_unknown():
+    network = linear_network([[1.0, 0.0], [0.0, 1.0]])
+    assert said(network, [3.0, 1.0]) == ("a", "a", None, (3.0, 1.0))
+    assert said(network, [1.0, 3.0])[:2] == ("b", "b")
+    assert said(network, [2.0, 2.0])[0] == "unknown"
+    assert said(network, [0.0, 0.0])[0] == "unknown"
+    assert said(network, [-1.0, -3.0])[0] == "unknown"  # below a threshold of 0
+
+
+def test_probabilities_add_up_to_1_and_the_threshold_decides():
+    network = linear_network([[1.0, 0.0], [0.0, 1.0]], activation="softmax", threshold=0.7)
+    label, best, probability, outputs = said(network, [math.log(3), 0.0])
+    assert outputs == (pytest.approx(0.75), pytest.approx(0.25))
+    assert (label, best, probability) == ("a", "a", pytest.approx(0.75))
+    assert said(network, [math.log(2), 0.0])[:2] == ("unknown", "a")
+    assert said(network, [math.log(2), 0.0], 0.6)[0] == "a"
+    assert said(network, [math.log(2), 0.0], 0.0)[0] == "a"
+    assert said(network, [0.0, 0.0], 0.0)[0] == "unknown"
+    assert said(network, [800.0, 0.0], 1.0)[0] == "a"
+
+
+def test_a_prediction_of_a_quantity_is_in_its_own_unit():
+    preparation = Preparation(("x",), ("",), 1, False, (1.0,), (2.0,), answer_offset=100.0, answer_scale=10.0)
+    network = Network((Layer([[1.0]], np.array([0.5]), "linear"),), None, ("x",), preparation)
+    (prediction,) = predict(network, [Recording([[5.0]])])
+    assert prediction.label == 10 * ((5 - 1) / 2 + 0.5) + 100
+    assert (prediction.best, prediction.probability) == (None, None)
+
+
+def test_a_network_of_numbers_takes_no_recordings(course):
+    with pytest.raises(ArgumentError, match=r"network\.outputs"):
+        predict(Network((Layer([[1.0]], None, "linear"),)), course)
+
+
+def test_the_accuracy_counts_the_best_class_even_where_it_is_unsure():
+    network = linear_network([[1.0, 0.0], [0.0, 1.0]], activation="softmax", threshold=1.0)
+    recordings = [
+        Recording([[1.0, 0.0]], ("x", "y"), label="a"),
+        Recording([[0.0, 1.0]], ("x", "y"), label="b"),
+    ]
+    assert [p.label for p in predict(network, recordings)] == ["unknown", "unknown"]
+    score = score_network(network, recordings)
+    assert (score.value, score.n_test, score.split) == (1.0, 2, "test part")

@@ -1,0 +1,348 @@
+"""Preparation: scaling from the training part, resampling, tasks, classes, weights, fingerprints."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from sklearn.utils.class_weight import compute_class_weight
+
+from conftest import noisy_recordings
+from tinyglass import (
+    ArgumentError,
+    Examples,
+    Recording,
+    RecordingError,
+    fit_preparation,
+    prepare,
+)
+from tinyglass.preparation import (
+    class_weights,
+    expected_outputs,
+    find_classes,
+    find_task,
+    prepare_inputs,
+)
+
+MODEST = st.floats(-1e6, 1e6, allow_subnormal=False)
+
+
+def labelled(*labels: str | None) -> list[Recording]:
+    return [Recording([[float(i)]], label=label, source=f"file {i}") for i, label in enumerate(labels)]
+
+
+# ---------------------------------------------------------------- scaling
+
+
+def test_standard_scaling_gives_each_channel_mean_0_and_deviation_1():
+    recordings = noisy_recordings()
+    preparation = fit_preparation(recordings)
+    readings = np.concatenate([r.signal for r in recordings])
+    np.testing.assert_allclose(preparation.offset, readings.mean(axis=0), rtol=1e-13)
+    np.testing.assert_allclose(preparation.scale, readings.std(axis=0), rtol=1e-13)
+    X = prepare_inputs(recordings, preparation).reshape(-1, 2)
+    np.testing.assert_allclose(X.mean(axis=0), 0, atol=1e-12)
+    np.testing.assert_allclose(X.std(axis=0), 1, rtol=1e-12)
+
+
+def test_what_was_fitted_on_some_recordings_is_applied_to_others(course):
+    preparation = fit_preparation(course[:3])
+    mean, deviation = preparation.offset[0], preparation.scale[0]
+    X = prepare_inputs(course[5:], preparation)
+    np.testing.assert_allclose(X, [(r.signal[:, 0] - mean) / deviation for r in course[5:]], rtol=1e-15)
+
+
+@given(st.lists(MODEST, min_size=1, max_size=5), st.lists(MODEST, min_size=3, max_size=3, unique=True))
+def test_a_constant_channel_becomes_zero_and_nothing_is_divided_by_zero(constants, others):
+    # 0.1 three times has a deviation of 1e-17, not 0: the remainder of rounding is no signal.
+    recordings = [
+        Recording([[value] * len(constants) + [other] for value in constants[:1]], label="a")
+        for other in others
+    ]
+    assume(max(others) - min(others) > 1e-3)
+    preparation = fit_preparation(recordings)
+    X = prepare_inputs(recordings, preparation)
+    assert np.isfinite(X).all()
+    assert preparation.scale[:-1] == (1.0,) * len(constants)
+    np.testing.assert_allclose(X[:, :-1], 0, atol=1e-9)
+    assert X[:, -1].std() == pytest.approx(1)
+
+
+def test_a_channel_of_one_tiny_signal_on_a_large_offset_keeps_its_signal():
+    recordings = [Recording([[1000 + 1e-6 * i]], label="a") for i in range(4)]
+    X = prepare_inputs(recordings, fit_preparation(recordings))
+    assert X.std() == pytest.approx(1, rel=1e-3)
+
+
+def test_the_course_divides_by_100(course):
+    preparation = fit_preparation(course, scale=100.0)
+    assert (preparation.offset, preparation.scale) == ((0.0,), (100.0,))
+    X = prepare_inputs(course, preparation)
+    assert X.tolist() == [[reading / 100 for reading in r.signal[:, 0]] for r in course]
+
+
+def test_no_scaling_leaves_every_bit(course):
+    X = prepare_inputs(course, fit_preparation(course, scale="none"))
+    assert X.tobytes() == np.array([r.signal[:, 0] for r in course]).tobytes()
+
+
+def test_several_channels_follow_one_another_step_by_step():
+    recording = Recording([[1.0, 10.0], [2.0, 20.0], [3.0, 30.0]], ("x", "y"), label="a")
+    X = prepare_inputs([recording], fit_preparation([recording], scale="none"))
+    assert X.tolist() == [[1, 10, 2, 20, 3, 30]]
+
+
+def test_quantities_are_brought_to_mean_0_and_deviation_1_too():
+    recordings = [Recording([[x]], label=str(100 + 10 * x)) for x in (0.0, 1.0, 2.0)]
+    preparation = fit_preparation(recordings, answers=True)
+    assert preparation.answer_offset == 110
+    assert preparation.answer_scale == pytest.approx(np.std([100, 110, 120]))
+    examples = prepare(recordings, preparation, None)
+    assert examples.Y.mean() == pytest.approx(0)
+    assert examples.Y.std() == pytest.approx(1)
+    untouched = fit_preparation(recordings, answers=True, scale="none")
+    assert (untouched.answer_offset, untouched.answer_scale) == (0, 1)
+
+
+def test_one_quantity_for_all_is_no_division_by_zero():
+    recordings = [Recording([[x]], label="5.5") for x in (0.0, 1.0)]
+    preparation = fit_preparation(recordings, answers=True)
+    assert (preparation.answer_offset, preparation.answer_scale) == (5.5, 1.0)
+
+
+def test_one_recording_is_enough_to_prepare():
+    recording = Recording([[3.0], [5.0]], label="a")
+    X = prepare_inputs([recording], fit_preparation([recording]))
+    assert X.tolist() == [[-1, 1]]
+
+
+# ---------------------------------------------------------------- lengths
+
+
+@given(
+    hnp.arrays(np.float64, st.tuples(st.integers(1, 40), st.integers(1, 3)), elements=MODEST),
+    st.integers(1, 50),
+)
+def test_resampling_follows_straight_lines_and_keeps_the_ends(signal, steps):
+    recording = Recording(signal, label="a")
+    preparation = fit_preparation([recording], scale="none", steps=steps)
+    assert preparation.n_steps == steps
+    found = prepare_inputs([recording], preparation).reshape(steps, -1)
+    at = np.linspace(0, len(signal) - 1, steps)
+    for channel in range(signal.shape[1]):
+        straight = np.interp(at, np.arange(len(signal)), signal[:, channel])
+        np.testing.assert_allclose(found[:, channel], straight, rtol=1e-12, atol=1e-9)
+    assert found[0].tolist() == signal[0].tolist()
+    if steps > 1:
+        assert found[-1].tolist() == signal[-1].tolist()
+    if steps == len(signal):
+        assert found.tobytes() == signal.tobytes()
+
+
+def test_recordings_of_different_lengths_become_32_steps():
+    recordings = [Recording(np.arange(float(n)), label="ab"[n % 2]) for n in (3, 50, 32)]
+    preparation = fit_preparation(recordings)
+    assert (preparation.n_steps, preparation.resample) == (32, True)
+    assert prepare_inputs(recordings, preparation).shape == (3, 32)
+    longer = Recording(np.arange(99.0), label="a")
+    assert prepare_inputs([longer], preparation).shape == (1, 32)
+
+
+def test_recordings_of_one_length_stay_as_they_are_and_others_are_refused(course):
+    preparation = fit_preparation(course)
+    assert (preparation.n_steps, preparation.resample, preparation.rate_hz) == (3, False, 4.0)
+    two = Recording([[1.0], [2.0]], ("distance",), label="a", source="two.txt")
+    with pytest.raises(RecordingError, match=r"Expected 3 readings, found 2\. In two\.txt.*--steps"):
+        prepare_inputs([two], preparation)
+    asked = fit_preparation(course, steps=3)
+    assert prepare_inputs([two], asked).shape == (1, 3)
+
+
+def test_a_row_of_a_table_fits_a_network_of_steps(course):
+    preparation = fit_preparation(course, scale="none")
+    row = Recording([[1.0, 2.0, 3.0]], label="a")
+    assert prepare_inputs([row], preparation).tolist() == [[1, 2, 3]]
+
+
+def test_rates_that_differ_are_not_known():
+    recordings = [Recording([[1.0]], rate_hz=rate, label="a") for rate in (10.0, 20.0)]
+    assert fit_preparation(recordings).rate_hz is None
+
+
+# ---------------------------------------------------------------- recordings that do not belong together
+
+
+@pytest.mark.parametrize(
+    ("other", "what"),
+    [
+        (
+            Recording([[1.0, 2.0]], ("x", "z"), ("g", "g"), source="b"),
+            "Expected the channels x, y, found x, z",
+        ),
+        (Recording([[1.0]], ("x",), ("g",), source="b"), "Expected the channels x, y, found x"),
+        (Recording([[1.0, 2.0]], ("x", "y"), ("g", "m/s²"), source="b"), "the units g, g, found g, m/s²"),
+        (Recording([[1.0, 2.0]], ("x", "y"), ("g", ""), source="b"), "the units g, g, found g, ?"),
+    ],
+)
+def test_other_channels_or_units_are_refused_by_name(other, what):
+    first = Recording([[1.0, 2.0]], ("x", "y"), ("g", "g"), source="a.csv")
+    with pytest.raises(RecordingError) as caught:
+        fit_preparation([first, other])
+    assert what in caught.value.what
+    assert caught.value.where == "b"
+    assert "a.csv" in caught.value.mend
+
+
+def test_a_network_refuses_recordings_with_other_channels(course):
+    preparation = fit_preparation(course)
+    with pytest.raises(RecordingError, match=r"Expected 1 channels \(distance\), found 2 \(x, y\)"):
+        prepare_inputs([Recording(np.ones((3, 2)), ("x", "y"))], preparation)
+
+
+def test_a_network_refuses_recordings_whose_channels_or_units_have_other_names():
+    preparation = fit_preparation([Recording([[1.0, 2.0]] * 2, ("x", "y"), ("g", "g"))])
+    for channels, units in ((("y", "x"), ("g", "g")), (("x", "y"), ("m/s²", "m/s²"))):
+        with pytest.raises(RecordingError):
+            prepare_inputs([Recording([[1.0, 2.0]] * 2, channels, units)], preparation)
+
+
+# ---------------------------------------------------------------- task and classes
+
+
+@pytest.mark.parametrize(
+    ("labels", "task"),
+    [
+        (["wave", "punch"], "classification"),
+        (["0", "1", "2"], "classification"),
+        (["1", "1.0"], "classification"),
+        ([str(n) for n in range(20)], "classification"),
+        ([str(n) for n in range(21)], "regression"),
+        (["0.5", "1"], "regression"),
+        (["-3.25", "1e3"], "regression"),
+        (["0.5", "wave"], "classification"),
+        (["nan", "1"], "classification"),
+        (["inf", "0.5"], "classification"),
+    ],
+)
+def test_the_task_follows_from_the_labels(labels, task):
+    assert find_task(labelled(*labels)) == task
+    assert find_task(labelled(*labels), "classification") == "classification"
+
+
+def test_quantities_can_be_asked_for_and_words_are_then_refused():
+    assert find_task(labelled("1", "2"), "regression") == "regression"
+    for bad in ("wave", "nan", "inf", ""):
+        with pytest.raises(RecordingError, match=r"Expected a number to predict.*file 1"):
+            find_task(labelled("1", bad), "regression")
+
+
+def test_no_recordings_and_no_labels_are_said():
+    with pytest.raises(RecordingError, match="There are no recordings"):
+        find_task([])
+    with pytest.raises(RecordingError, match=r"has no label\. In file 1"):
+        find_task(labelled("wave", None))
+
+
+def test_classes_are_sorted_and_one_is_not_enough():
+    assert find_classes(labelled("b", "a", "b", "手")) == ("a", "b", "手")
+    with pytest.raises(RecordingError, match=r"two classes or more, found only 'a'\. In file 0"):
+        find_classes(labelled("a", "a"))
+
+
+def test_expected_outputs_are_1_for_the_class_and_the_number_for_a_quantity():
+    assert expected_outputs(labelled("b", "a"), ("a", "b")).tolist() == [[0, 1], [1, 0]]
+    assert expected_outputs(labelled("2.5", "-1"), None).tolist() == [[2.5], [-1]]
+    with pytest.raises(RecordingError, match=r"'c' is none of the network's classes \(a, b\)\. In file 0"):
+        expected_outputs(labelled("c"), ("a", "b"))
+
+
+# ---------------------------------------------------------------- class weights
+
+
+@given(st.lists(st.integers(0, 3), min_size=1, max_size=60))
+def test_balanced_class_weights_are_those_of_scikit_learn(of_examples):
+    present = sorted(set(of_examples))
+    weights = class_weights(np.eye(4)[of_examples], tuple("abcd"), "balanced")
+    theirs = compute_class_weight("balanced", classes=np.array(present), y=np.array(of_examples))
+    by_class = dict(zip(present, theirs, strict=True))
+    np.testing.assert_allclose(weights, [by_class[k] for k in of_examples], rtol=1e-12)
+
+
+def test_class_weights_by_name_default_to_1():
+    Y = np.eye(3)[[0, 1, 2, 1]]
+    assert class_weights(Y, ("a", "b", "c"), {"b": 2.5, "c": 0.0}).tolist() == [1, 2.5, 0, 2.5]
+    assert class_weights(Y, ("a", "b", "c"), "none") is None
+    with pytest.raises(ArgumentError, match=r"no class 'd'.*a, b, c"):
+        class_weights(Y, ("a", "b", "c"), {"d": 1.0})
+
+
+# ---------------------------------------------------------------- examples
+
+
+TABLE = hnp.arrays(np.float64, st.tuples(st.integers(1, 5), st.integers(1, 4)), elements=MODEST)
+
+
+@given(TABLE, st.data())
+def test_the_fingerprint_changes_with_any_single_number_and_not_otherwise(X, data):
+    Y = np.ones((len(X), 2))
+    weight = np.arange(1.0, len(X) + 1)
+    whole = Examples(X, Y, ("a", "b"), weight=weight).fingerprint()
+    assert Examples(X.copy(), Y.copy(), ("a", "b"), weight=weight.copy()).fingerprint() == whole
+    row = data.draw(st.integers(0, len(X) - 1))
+    for name, array in (("X", X), ("Y", Y), ("weight", weight)):
+        changed = array.copy()
+        place = (row, *(data.draw(st.integers(0, n - 1)) for n in array.shape[1:]))
+        changed[place] = np.nextafter(changed[place], np.inf)
+        arrays = {"X": X, "Y": Y, "weight": weight, name: changed}
+        assert Examples(**arrays, classes=("a", "b")).fingerprint() != whole, name
+    assert Examples(X, Y, ("a", "c"), weight=weight).fingerprint() != whole
+    assert Examples(X, Y, ("a", "b")).fingerprint() != whole
+    assert len(whole) == 64
+
+
+def test_the_fingerprint_tells_shapes_and_precisions_apart():
+    X = np.arange(6.0)
+    prints = {
+        Examples(X.reshape(shape), np.ones((shape[0], 1))).fingerprint() for shape in ((1, 6), (2, 3), (3, 2))
+    }
+    assert len(prints) == 3
+    assert Examples(X[:, None].astype(np.float32), np.ones((6, 1))).fingerprint() not in prints
+
+
+@pytest.mark.parametrize(
+    ("arguments", "what"),
+    [
+        (([[1.0]], [1.0]), "shapes"),
+        (([1.0], [[1.0]]), "shapes"),
+        ((np.ones((0, 2)), np.ones((0, 1))), "at least one example"),
+        ((np.ones((2, 0)), np.ones((2, 1))), "shapes"),
+        ((np.ones((2, 1)), np.ones((2, 0))), "shapes"),
+        ((np.ones((2, 1)), np.ones((3, 1))), "2 rows of inputs, 3 of expected outputs"),
+        ((np.ones((2, 1)), np.ones((2, 1)), None, np.arange(3)), "3 groups"),
+        ((np.ones((2, 1)), np.ones((2, 1)), None, None, np.ones(1)), "1 weights"),
+        ((np.ones((2, 1)), np.ones((2, 1)), None, None, np.ones((2, 1))), "weight"),
+        (([[1.0], [np.nan]], [[1.0], [2.0]]), "X has a value that is not finite.*example 1, column 0"),
+        (([[1.0], [2.0]], [[np.inf], [2.0]]), "Y has a value that is not finite.*example 0, column 0"),
+        (([[1.0]], [[1.0]], None, None, np.array([np.nan])), "weight has a value.*example 0"),
+    ],
+)
+def test_examples_that_do_not_fit_together_are_refused(arguments, what):
+    with pytest.raises(ArgumentError, match=what):
+        Examples(*arguments)
+
+
+def test_examples_are_locked_and_taken_by_place():
+    examples = Examples(
+        [[1.0], [2.0], [3.0]], np.eye(2)[[0, 1, 1]], ("a", "b"), np.array([7, 7, 8]), np.array([1.0, 2, 3])
+    )
+    with pytest.raises(ValueError, match="read-only"):
+        examples.X[0] = 9
+    taken = examples.take(np.array([2, 0]))
+    assert taken.X.tolist() == [[3], [1]]
+    assert taken.Y.tolist() == [[0, 1], [1, 0]]
+    assert taken.groups.tolist() == [8, 7]
+    assert taken.weight.tolist() == [3, 1]
+    assert taken.classes == ("a", "b")
+    assert (taken.n_examples, taken.n_inputs, taken.n_outputs) == (2, 1, 2)
