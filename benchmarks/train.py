@@ -26,9 +26,7 @@ ROUNDS = 5
 def numpy_trainer(X: np.ndarray, Y: np.ndarray, sizes: tuple[int, ...], batch: int) -> Callable[[int], None]:
     """Sigmoid hidden layers, softmax and cross-entropy, SGD: what one would write by hand."""
     random = np.random.default_rng(0)
-    weights = [
-        random.uniform(-0.1, 0.1, shape).astype(np.float32) for shape in pairwise(sizes)
-    ]
+    weights = [random.uniform(-0.1, 0.1, shape).astype(np.float32) for shape in pairwise(sizes)]
     biases = [np.zeros(n, np.float32) for n in sizes[1:]]
 
     def train(epochs: int) -> None:

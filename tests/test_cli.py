@@ -456,7 +456,7 @@ def test_options_made_from_settings_make_the_settings_again(settings):
 
 def test_values_are_shown_as_they_are_typed():
     assert show_value(()) == "none"
-    assert show_value({"a": 2.0}) == "a=2"
+    assert show_value({"a": 2.0}) == "a=2.0"
     assert show_value(1e-05) == "1e-05"
     assert set(PRESETS["course"]) <= set(Settings.__struct_fields__)
 

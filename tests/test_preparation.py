@@ -179,11 +179,11 @@ def test_rates_that_differ_are_not_known():
     [
         (
             Recording([[1.0, 2.0]], ("x", "z"), ("g", "g"), source="b"),
-            "Expected the channels x, y, found x, z",
+            "Expected 2 channels (x, y), found 2 (x, z)",
         ),
-        (Recording([[1.0]], ("x",), ("g",), source="b"), "Expected the channels x, y, found x"),
-        (Recording([[1.0, 2.0]], ("x", "y"), ("g", "m/s²"), source="b"), "the units g, g, found g, m/s²"),
-        (Recording([[1.0, 2.0]], ("x", "y"), ("g", ""), source="b"), "the units g, g, found g, ?"),
+        (Recording([[1.0]], ("x",), ("g",), source="b"), "Expected 2 channels (x, y), found 1 (x)"),
+        (Recording([[1.0, 2.0]], ("x", "y"), ("g", "m/s²"), source="b"), "2 units (g, g), found 2 (g, m/s²)"),
+        (Recording([[1.0, 2.0]], ("x", "y"), ("g", ""), source="b"), "2 units (g, g), found 2 (g, ?)"),
     ],
 )
 def test_other_channels_or_units_are_refused_by_name(other, what):

@@ -38,10 +38,10 @@ ARROWS = {
         "settings",
         "training",
     },
-    "figures": {"network", "recordings"},
-    "report": {"evaluation", "figures", "recordings", "runs", "settings", "storage"},
+    "figures": {"errors", "network", "recordings"},
+    "report": {"errors", "evaluation", "figures", "recordings", "runs", "settings", "storage"},
     "estimators": {"errors", "network", "preparation", "printing", "runs", "settings", "training"},
-    "printing": {"evaluation", "network", "prediction", "recordings", "runs", "settings"},
+    "printing": {"errors", "evaluation", "network", "prediction", "recordings", "runs", "settings"},
     "cli": {
         "errors",
         "evaluation",

@@ -7,6 +7,7 @@ imported by the verb that needs it, so that ``--help`` answers at once.
 from __future__ import annotations
 
 import argparse
+import io
 import re
 import shlex
 import sys
@@ -61,8 +62,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     >>> main(["--version"])  # doctest: +SKIP
     tinyglass 0.1.0
     """
-    parser = make_parser()
-    options = parser.parse_args(arguments)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a label may have letters that it has not
+    options = make_parser().parse_args(arguments)
     try:
         code = options.verb(options)
         sys.stdout.flush()
@@ -292,7 +295,11 @@ def _settings_to_resume(
 
 
 def _put_aside(checkpoint: Path) -> None:
-    aside = checkpoint.with_name("checkpoint-before.safetensors")
+    names = (
+        "checkpoint-before.safetensors",
+        *(f"checkpoint-before-{n}.safetensors" for n in range(2, 10**6)),
+    )
+    aside = next(checkpoint.with_name(name) for name in names if not checkpoint.with_name(name).exists())
     checkpoint.replace(aside)
     print(
         f"tinyglass: an unfinished training was in this folder; its checkpoint is now {aside.name} "

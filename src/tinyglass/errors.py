@@ -40,7 +40,8 @@ class TinyglassError(Exception):
         self.what, self.where, self.mend = what, where, mend
 
     def __str__(self) -> str:
-        return f"{self.what}. In {self.where}. {self.mend}{'' if self.mend.endswith('?') else '.'}"
+        end = "" if self.mend.endswith("?") else "."
+        return printable(f"{self.what}. In {self.where}. {self.mend}{end}")
 
 
 class ArgumentError(TinyglassError, ValueError):
@@ -73,3 +74,14 @@ class DivergenceError(TinyglassError, ArithmeticError):
     def __init__(self, what: str, where: str, mend: str, run: Any = None, saturated: bool = False) -> None:
         super().__init__(what, where, mend)
         self.run, self.saturated = run, saturated
+
+
+def printable(text: str) -> str:
+    """Return the text with what no terminal, picture or page can show replaced by �.
+
+    Examples
+    --------
+    >>> printable("left\\x00")
+    'left�'
+    """
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)

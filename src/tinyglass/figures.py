@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import io
+import warnings
 from collections.abc import Callable, Sequence
 from functools import wraps
 from typing import Any
 
 import numpy as np
 
+from .errors import printable
 from .network import Network
 from .recordings import Recording
 
@@ -36,17 +38,6 @@ STYLE = {
 }
 
 
-def printable(text: str) -> str:
-    """Return the text with what cannot stand in a picture or a page replaced by �.
-
-    Examples
-    --------
-    >>> printable("left\\x00")
-    'left�'
-    """
-    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
-
-
 def _svg(draw: Callable[..., Any]) -> Callable[..., str | None]:
     """Let a function that draws on a matplotlib module's figure return SVG text."""
 
@@ -57,7 +48,9 @@ def _svg(draw: Callable[..., Any]) -> Callable[..., str | None]:
             from matplotlib.figure import Figure
         except ImportError:
             return None
-        with matplotlib.rc_context(STYLE):
+        with matplotlib.rc_context(STYLE), warnings.catch_warnings():
+            # The browser has the letters that matplotlib's own font lacks; a curve may be steep.
+            warnings.simplefilter("ignore")
             figure = draw(Figure, *arguments, **options)
             text = io.StringIO()
             figure.savefig(text, format="svg", metadata={"Date": None}, bbox_inches="tight")

@@ -178,11 +178,22 @@ class Network:
                 raise ArgumentError(
                     "Softmax stands in a hidden layer", "a network", "Use softmax in the output layer only"
                 )
+            if before.weights.dtype != after.weights.dtype:
+                raise ArgumentError(
+                    "The layers have different precisions", "a network", "Use float32 or float64 for all"
+                )
+        if not 0 <= self.threshold <= 1:
+            raise ArgumentError(
+                f"Expected a threshold from 0 to 1, found {self.threshold}",
+                "a network",
+                "Give such a threshold",
+            )
         if not self.input_names:
             object.__setattr__(self, "input_names", tuple(f"input{i}" for i in range(self.n_inputs)))
         counts = [
             ("class names", self.classes and len(self.classes), self.n_outputs),
             ("input names", len(self.input_names), self.n_inputs),
+            ("different class names", self.classes and len(set(self.classes)), self.n_outputs),
             ("prepared inputs", self.preparation and self.preparation.n_inputs, self.n_inputs),
         ]
         for name, found, expected in counts:
@@ -340,6 +351,7 @@ def load_network(path: Path) -> tuple[Network, dict[str, Any], str]:
             len(p.channels) == len(p.units) == len(p.offset) == len(p.scale) > 0
             and p.n_steps > 0
             and all(p.scale)
+            and p.answer_scale
         ):
             raise ArgumentError("The preparation does not fit its channels", str(path), "Train again")
         network = Network(layers, header.classes, header.input_names, p, header.threshold)

@@ -14,7 +14,7 @@ import numpy as np
 
 from .errors import ArgumentError, RecordingError
 from .network import Preparation, read_only
-from .recordings import Recording
+from .recordings import Recording, unnamed
 
 STEPS_WHERE_LENGTHS_DIFFER = 32  # 16, 32 and 64 are about equally good
 FEW_CLASSES = 20  # more different whole numbers than this are quantities, not classes
@@ -67,19 +67,19 @@ class Examples:
                     )
         groups = np.arange(len(self.X)) if self.groups is None else self.groups
         object.__setattr__(self, "groups", read_only(groups, np.int64))
-        weight_shape = (len(self.X),) if self.weight is None else self.weight.shape
         if not (self.X.ndim == self.Y.ndim == 2) or len(self.X) == 0 or 0 in (*self.X.shape, *self.Y.shape):
             raise ArgumentError(
                 f"Expected tables of inputs and of outputs, found shapes {self.X.shape} and {self.Y.shape}",
                 "the examples",
                 "Give X as (n_examples, n_inputs), Y as (n_examples, n_outputs), and at least one example",
             )
-        if not len(self.X) == len(self.Y) == len(self.groups) == weight_shape[0]:
+        weights = np.ones(len(self.X)) if self.weight is None else self.weight
+        if not (len(self.X),) == (len(self.Y),) == self.groups.shape == weights.shape:
             raise ArgumentError(
                 f"{len(self.X)} rows of inputs, {len(self.Y)} of expected outputs, "
-                f"{len(self.groups)} groups, {weight_shape[0]} weights",
+                f"{_count(self.groups)} groups, {_count(weights)} weights",
                 "the examples",
-                "Give the same number of each",
+                "Give one of each to an example",
             )
 
     @property
@@ -113,6 +113,10 @@ class Examples:
                 digest.update(f"{array.dtype} {array.shape}".encode())
                 digest.update(array.tobytes())
         return digest.hexdigest()
+
+
+def _count(column: np.ndarray) -> str:
+    return str(len(column)) if column.ndim == 1 else f"a table {column.shape} of"
 
 
 def find_task(recordings: Sequence[Recording], task: str = "auto") -> str:
@@ -223,12 +227,7 @@ def fit_preparation(
     first = recordings[0]
     for recording in recordings:
         for what in ("channels", "units"):
-            if getattr(recording, what) != getattr(first, what):
-                raise RecordingError(
-                    f"Expected the {what} {_listed(getattr(first, what))}, found {_listed(getattr(recording, what))}",
-                    recording.source,
-                    f"Train on recordings with the same {what} only (the first was {first.source})",
-                )
+            _check_same(what, getattr(first, what), recording, first.source)
     lengths = {recording.n_readings for recording in recordings}
     resample = bool(steps) or len(lengths) > 1
     n_steps = steps or (lengths.pop() if len(lengths) == 1 else STEPS_WHERE_LENGTHS_DIFFER)
@@ -255,6 +254,16 @@ def fit_preparation(
         answer_offset=0.0 if quantities is None else float(quantities.mean()),
         answer_scale=1.0 if quantities is None else float(quantities.std()) or 1.0,
     )
+
+
+def _check_same(what: str, expected: tuple[str, ...], recording: Recording, whose: str) -> None:
+    found = getattr(recording, what)
+    if found != expected:
+        raise RecordingError(
+            f"Expected {len(expected)} {what} ({_listed(expected)}), found {len(found)} ({_listed(found)})",
+            recording.source,
+            f"Use recordings with the same {what} as {whose}",
+        )
 
 
 def _listed(names: Sequence[str]) -> str:
@@ -293,15 +302,14 @@ def prepare_inputs(recordings: Sequence[Recording], preparation: Preparation) ->
     X = np.empty((len(recordings), preparation.n_inputs))
     for row, recording in zip(X, recordings, strict=True):
         signal = recording.signal
-        if len(signal) == 1 and signal.size == preparation.n_inputs:
+        if len(signal) == 1 and preparation.n_steps > 1 and signal.size == preparation.n_inputs:
             signal = signal.reshape(preparation.n_steps, n_channels)  # a row of a table
-        if signal.shape[1] != n_channels:
-            raise RecordingError(
-                f"Expected {n_channels} channels ({_listed(preparation.channels)}), "
-                f"found {signal.shape[1]} ({_listed(recording.channels)})",
-                recording.source,
-                "Give recordings like those the network was trained on",
-            )
+        else:
+            named = recording.channels != unnamed(recording.signal.shape[1])
+            if named or len(recording.channels) != n_channels:
+                _check_same("channels", preparation.channels, recording, "those the network was trained on")
+            if any(recording.units):
+                _check_same("units", preparation.units, recording, "those the network was trained on")
         if len(signal) != preparation.n_steps and not preparation.resample:
             raise RecordingError(
                 f"Expected {preparation.n_steps} readings, found {len(signal)}",

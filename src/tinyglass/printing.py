@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .errors import printable
 from .settings import Settings, show_value
 
 MODEL, RUN, CHECKPOINT, REPORT = (
@@ -63,15 +64,21 @@ def progress_bar() -> Iterator[tuple[Callable[..., None], Callable[[str], None]]
         yield show, lambda text: print(f"tinyglass: {text}", file=sys.stderr)
 
 
-def print_table(rows: list[tuple[str, str]], title: str) -> None:
-    from rich.table import Table
+def _text(text: str) -> Any:
+    """A name or label as it is: no markup, nothing that a terminal would obey."""
     from rich.text import Text
 
-    table = Table(title=Text(title), show_header=False, title_justify="left")
+    return Text(printable(text))
+
+
+def print_table(rows: list[tuple[str, str]], title: str) -> None:
+    from rich.table import Table
+
+    table = Table(title=_text(title), show_header=False, title_justify="left")
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")
     for name, value in rows:
-        table.add_row(Text(name), Text(value))
+        table.add_row(_text(name), _text(value))
     _console().print(table)
 
 
@@ -133,65 +140,70 @@ def print_training(
 
 def print_confusion(score: Score) -> None:
     from rich.table import Table
-    from rich.text import Text
 
-    table = Table(title=Text("rows: what it was; columns: what the network said"), title_justify="left")
+    table = Table(title=_text("rows: what it was; columns: what the network said"), title_justify="left")
     table.add_column()
     for name in score.classes or ():
-        table.add_column(Text(name), justify="right")
+        table.add_column(_text(name), justify="right")
     for name, row in zip(score.classes or (), score.confusion.tolist(), strict=True):
-        table.add_row(Text(name), *map(str, row))
+        table.add_row(_text(name), *map(str, row))
     _console().print(table)
 
 
 def print_predictions(predictions: list[Prediction], network: Network) -> None:
     from rich.table import Table
-    from rich.text import Text
 
     table = Table(title_justify="left")
     table.add_column("recording", overflow="fold")
     table.add_column("prediction")
     for name in network.classes or ():
         table.add_column(
-            Text(name if network.gives_probabilities else f"output for\n{name}"), justify="right"
+            _text(name if network.gives_probabilities else f"output for {name}"), justify="right"
         )
     for p in predictions:
         if network.classes is None:
-            table.add_row(Text(Path(p.source).name), f"{p.label:.6g}")
+            table.add_row(_text(Path(p.source).name), f"{p.label:.6g}")
             continue
         cells = [_percent(o) if network.gives_probabilities else f"{o:.4f}" for o in p.outputs]
-        table.add_row(Text(Path(p.source).name), Text(str(p.label)), *cells)
+        table.add_row(_text(Path(p.source).name), _text(str(p.label)), *cells)
     _console().print(table)
     if network.classes is not None and not network.gives_probabilities:
         print("The outputs are no probabilities: only softmax makes them so.")
 
 
 def print_network(network: Network, run: Run | None, sha256: str, command: str) -> None:
-    print(
+    def say(line: str) -> None:
+        print(printable(line))
+
+    say(
         f"{'-'.join(str(n) for n in [network.n_inputs, *(x.n_outputs for x in network.layers)])} network, "
         f"{network.n_weights} weights, {network.dtype}, SHA-256 {sha256}"
     )
     if network.classes is not None:
-        print(f"classes: {', '.join(network.classes)}; less sure than {network.threshold:g} is unknown")
+        say(f"classes: {', '.join(network.classes)}; less sure than {network.threshold:g} is unknown")
     if network.preparation is not None:
         p = network.preparation
-        print(f"inputs: {p.n_steps} readings of {', '.join(p.channels)}, each (reading - offset) / scale")
+        say(f"inputs: {p.n_steps} readings of {', '.join(p.channels)}, each (reading - offset) / scale")
         for channel, unit, offset, scale in zip(p.channels, p.units, p.offset, p.scale, strict=True):
-            print(f"  {channel}{f' in {unit}' if unit else ''}: offset {offset!r}, scale {scale!r}")
+            say(f"  {channel}{f' in {unit}' if unit else ''}: offset {offset!r}, scale {scale!r}")
         if network.classes is None:
-            print(f"answer: output * {p.answer_scale!r} + {p.answer_offset!r}")
+            say(f"answer: output * {p.answer_scale!r} + {p.answer_offset!r}")
     names: Sequence[str] = network.input_names
     for name, layer in zip(network.layer_names, network.layers, strict=True):
-        print(f"\n{name}: {layer.n_outputs} neurons, {layer.activation}")
+        print()
+        say(f"{name}: {layer.n_outputs} neurons, {layer.activation}")
         for j, row in enumerate(layer.weights):
             for source, weight in zip(names, row, strict=True):
-                print(f"  {name}[{j}] <- {source:<24} {weight!s:>16}")
+                say(f"  {name}[{j}] <- {source:<24} {weight!s:>16}")
             if layer.bias is not None:
-                print(f"  {name}[{j}] <- {'bias':<24} {layer.bias[j]!s:>16}")
+                say(f"  {name}[{j}] <- {'bias':<24} {layer.bias[j]!s:>16}")
         names = [f"{name}[{j}]" for j in range(layer.n_outputs)]
     if run is not None:
-        print(f"\ntrained {run.epochs} epochs ({run.outcome.replace('_', ' ')}) in {run.seconds:.2f} s")
-        print(f"data fingerprint: {run.fingerprint}")
+        print()
+        say(f"trained {run.epochs} epochs ({run.outcome.replace('_', ' ')}) in {run.seconds:.2f} s")
+        say(f"data fingerprint: {run.fingerprint}")
         for field in Settings.__struct_fields__:
-            print(f"  {field} = {show_value(getattr(run.settings, field))}")
-        print(f"\nreproduce with:\n  {command}")
+            say(f"  {field} = {show_value(getattr(run.settings, field))}")
+        print()
+        say("reproduce with:")
+        say(f"  {command}")

@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 
 from . import __version__
+from .errors import printable
 from .evaluation import Score
-from .figures import draw_curves, draw_network, draw_recordings, printable
+from .figures import draw_curves, draw_network, draw_recordings
 from .recordings import COURSE, Recording
 from .runs import Run
 from .settings import Settings, explain_field, show_value

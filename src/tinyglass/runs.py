@@ -90,6 +90,9 @@ class Run:
             return Network(layers, header.classes, header.input_names, header.preparation, threshold)
 
         try:
+            _check_curves(arrays)
+            if not 0 <= header.best_epoch <= len(arrays["losses"]):
+                raise ValueError("best_epoch")
             return Run(
                 settings=header.settings,
                 initial=network("initial."),
@@ -105,9 +108,9 @@ class Run:
                 seconds=header.seconds,
                 about=header.about,
             )
-        except (KeyError, ArgumentError) as error:
+        except (KeyError, ArgumentError, ValueError) as error:
             raise ModelError(
-                "The parts of the run do not belong together", str(path), "Train again"
+                f"The parts of the run do not belong together ({error})", str(path), "Train again"
             ) from error
 
 
@@ -130,6 +133,17 @@ class _CheckpointHeader(msgspec.Struct):
     fingerprint: str
     seconds: float
     about: dict[str, Any]
+
+
+def _check_curves(arrays: dict[str, np.ndarray]) -> None:
+    epochs = len(arrays["losses"])
+    for name in CURVES:
+        curve = arrays[name]
+        sizes = (epochs,) if name in ("losses", "accuracies") else (0, epochs)
+        if curve.dtype != np.float64 or curve.ndim != 1 or len(curve) not in sizes:
+            raise ValueError(f"{name} has {curve.dtype} of shape {curve.shape}")
+        if not np.isfinite(curve).all():
+            raise ValueError(f"{name} is not finite")
 
 
 # ---------------------------------------------------------------- checkpoints
@@ -169,6 +183,13 @@ def restore_checkpoint(path: Path, trainer: Any, settings: Settings, fingerprint
             f"Give the same recordings, {anew}",
         )
     try:
+        _check_curves(arrays)
+        for name in ("parameters", "first", "second", "best_parameters"):
+            if not np.isfinite(arrays[name]).all():
+                raise ValueError(f"{name} is not finite")
+        epoch, updates, best_epoch = arrays["counters"].tolist()
+        if not (epoch == len(arrays["losses"]) <= settings.epochs and 0 <= best_epoch <= epoch <= updates):
+            raise ValueError("its counters contradict each other")
         trainer.restore(arrays)
     except (ValueError, KeyError, RuntimeError, TypeError) as error:
         raise ModelError(

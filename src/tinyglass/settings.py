@@ -84,7 +84,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     ] = None
     class_weight: Annotated[
         Literal["none", "balanced"] | dict[str, float],
-        Meta(description="none, balanced, or name=weight,…: how much an example of each class counts"),
+        Meta(description="none, balanced, name=weight,… or JSON: how much a class counts"),
     ] = "none"
 
     epochs: Annotated[int, Meta(ge=1, le=5 * 10**7, description="passes over all examples")] = 300
@@ -231,9 +231,9 @@ def make_settings(values: Mapping[str, Any], preset: str | None = None, where: s
     """
     merged: dict[str, Any] = {}
     if preset is not None:
-        if preset not in PRESETS:
+        if not isinstance(preset, str) or preset not in PRESETS:
             raise ArgumentError(
-                f"Unknown preset {preset!r}", where or "--preset", nearest(preset, list(PRESETS))
+                f"Unknown preset {preset!r}", where or "--preset", nearest(str(preset), list(PRESETS))
             )
         merged.update(PRESETS[preset])
     for name, value in values.items():
@@ -248,6 +248,10 @@ def make_settings(values: Mapping[str, Any], preset: str | None = None, where: s
     try:
         return msgspec.convert(merged, Settings)
     except msgspec.ValidationError as error:
+        if isinstance(error.__cause__, ArgumentError):  # from Settings itself
+            inner = error.__cause__
+            place = f"{where}, {inner.where}" if where else inner.where
+            raise ArgumentError(inner.what, place, inner.mend) from error
         what, _, path = str(error).partition(" - at ")
         what = re.sub(r"`(\w+)`", lambda m: KINDS.get(m[1], m[1]), what)
         found = re.match(r"`\$\.(\w+)", path)
@@ -306,7 +310,9 @@ def show_value(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, dict):
-        return ",".join(f"{key}={number:g}" for key, number in value.items())
+        if all(re.fullmatch(r"[^\s,={][^,=]*(?<!\s)", label) for label in value):
+            return ",".join(f"{label}={weight!r}" for label, weight in value.items())
+        return msgspec.json.encode(value).decode()
     if isinstance(value, tuple):
         return ",".join(map(str, value))
     return repr(value) if isinstance(value, float) else str(value)
@@ -328,6 +334,11 @@ def parse_value(name: str, text: str) -> Any:
         return 0
     if name == "weight_limit" and text == "none":
         return None
+    if name == "class_weight" and text.startswith("{"):
+        try:
+            return msgspec.json.decode(text)
+        except msgspec.DecodeError:
+            return text
     if name == "class_weight" and "=" in text:
         pairs = (part.rpartition("=") for part in parts)
         return {label.strip(): _number(weight) for label, _, weight in pairs}

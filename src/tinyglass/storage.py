@@ -11,6 +11,7 @@ import errno
 import fcntl
 import hashlib
 import os
+import stat
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -67,6 +68,7 @@ def _storage_error(error: OSError, path: Path, verb: str, amount: str = "") -> S
     mends = {
         errno.ENOSPC: f"Free some space ({amount} are needed), then run the same command again",
         errno.EDQUOT: f"Free some space ({amount} are needed), then run the same command again",
+        errno.EFBIG: "Raise the limit on the size of a file, or write to another disk",
         errno.EACCES: "Choose a folder that you may write to, or change its permissions",
         errno.EROFS: "Choose a folder on a disk that can be written",
         errno.ENOENT: "Check the spelling of the path",
@@ -94,14 +96,18 @@ def read_bytes(path: Path, largest: int) -> bytes:
     """
     try:
         with open(path, "rb") as file:
-            content = file.read(largest + 1)
+            about = os.fstat(file.fileno())
+            if not stat.S_ISREG(about.st_mode):
+                raise ModelError("This is no regular file", str(path), "Name a file")
+            if about.st_size > largest:
+                raise ModelError(
+                    f"Expected at most {largest:,} bytes, found {about.st_size:,}",
+                    str(path),
+                    "Check that this is the right file",
+                )
+            return file.read(about.st_size)
     except OSError as error:
         raise _storage_error(error, path, "read") from error
-    if len(content) > largest:
-        raise ModelError(
-            f"Expected at most {largest:,} bytes, found more", str(path), "Check that this is the right file"
-        )
-    return content
 
 
 def make_folder(path: Path) -> None:

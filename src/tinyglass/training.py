@@ -41,6 +41,7 @@ SLICE = 0.04  # seconds in the core between two looks at progress, Ctrl-C and th
 CHECKPOINT_EVERY = 1.0  # seconds, at least
 CHECKPOINT_REST = 100  # times as long as writing one took: it costs at most 1 %
 LARGEST_TRAINING = 4 * 2**30  # bytes
+LARGEST_TRIAL = 1000.0  # a learning rate beyond it is not halved but cut
 TRIAL_SECONDS, ALL_TRIALS_SECONDS = 0.5, 3.0
 
 
@@ -375,7 +376,8 @@ def check_size(sizes: Sequence[int], n_examples: int, settings: Settings) -> Non
         With the bytes needed.
     """
     n_weights = sum((n_in + 1) * n_out for n_in, n_out in pairwise(sizes))
-    copies = 5 + {"sgd": 0, "momentum": 2, "nesterov": 2, "adam": 4}[settings.optimizer]
+    # Of every weight, as measured, and what writing a checkpoint takes besides.
+    copies = 16 + {"sgd": 0, "momentum": 5, "nesterov": 5, "adam": 10}[settings.optimizer]
     size = np.dtype(settings.precision).itemsize
     needed = n_weights * size * copies + n_examples * (sizes[0] + sizes[-1]) * size
     if needed > LARGEST_TRAINING:
@@ -497,7 +499,7 @@ def find_learning_rate(
     -------
     float, of two significant digits, or None if none of 20 converges
     """
-    rate, began = settings.learning_rate, time.perf_counter()
+    rate, began = min(settings.learning_rate, LARGEST_TRIAL), time.perf_counter()
     for _ in range(20):
         if time.perf_counter() - began > ALL_TRIALS_SECONDS:
             break

@@ -70,8 +70,7 @@ class Recording:
         signal.flags.writeable = False
         object.__setattr__(self, "signal", signal)
         n_channels = signal.shape[1]
-        channels = self.channels or tuple(f"channel{i + 1}" for i in range(n_channels))
-        object.__setattr__(self, "channels", tuple(channels))
+        object.__setattr__(self, "channels", tuple(self.channels or unnamed(n_channels)))
         object.__setattr__(self, "units", tuple(self.units or [""] * n_channels))
         for name in ("channels", "units"):
             if len(getattr(self, name)) != n_channels:
@@ -93,6 +92,11 @@ class Recording:
         return self.signal.shape[0]
 
 
+def unnamed(n_channels: int) -> tuple[str, ...]:
+    """Return the names of channels that have none: channel1, channel2, …"""
+    return tuple(f"channel{i + 1}" for i in range(n_channels))
+
+
 @dataclass(frozen=True)
 class Source:
     """A file to read: its name for messages, its text, and the label that its name suggests."""
@@ -100,6 +104,12 @@ class Source:
     name: str
     text: str
     label: str | None
+
+    @property
+    def lines(self) -> list[str]:
+        """The text between line ends; other separators of Unicode are part of the text."""
+        lines = re.split(r"\r\n|\r|\n", self.text)
+        return lines[:-1] if lines[-1] == "" else lines
 
 
 def read_recordings(path: str | Path | None = None) -> list[Recording]:
@@ -133,6 +143,7 @@ def read_recordings(path: str | Path | None = None) -> list[Recording]:
     recordings: list[Recording] = []
     skipped: list[str] = []
     for file in sorted(_files(top), key=_natural):
+        _check_name(file)
         source = _open(file, top)
         found = (
             None
@@ -174,6 +185,15 @@ def _files(top: Path) -> list[Path]:
     if top.is_file():
         return [top]
     return [p for p in top.rglob("*") if p.is_file() and not _is_aside(p.relative_to(top))]
+
+
+def _check_name(path: Path) -> None:
+    """Refuse a name whose bytes are no text: it could be no label, and no message could show it."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError as error:
+        shown = str(path).encode("utf-8", "backslashreplace").decode()
+        raise RecordingError("The name of the file or folder is not UTF-8", shown, "Rename it") from error
 
 
 def _is_aside(path: Path) -> bool:

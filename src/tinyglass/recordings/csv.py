@@ -22,14 +22,14 @@ import numpy as np
 from ..errors import RecordingError
 from . import Recording, Source
 
-LABEL = re.compile(r"(label|class|gesture|target|y)\s*$", re.IGNORECASE)
+LABEL = re.compile(r"(label|class|gesture|target)\s*$", re.IGNORECASE)
 TIME = re.compile(r"(?P<name>time|timestamp|t|ms)\s*([\[(_]?(?P<unit>ms|s)[\])]?)?\s*$", re.IGNORECASE)
 LONGEST_LINE = 2**20
 
 
 def read(source: Source) -> list[Recording] | None:
     """Return the recordings of a CSV file; None if the text is no table."""
-    lines = [(number, line) for number, line in enumerate(source.text.splitlines(), 1) if line.strip()]
+    lines = [(number, line) for number, line in enumerate(source.lines, 1) if line.strip()]
     if not lines:
         return None
     for number, line in lines:
@@ -141,6 +141,13 @@ def _one_a_file(
                 for number, row in zip(numbers, rows, strict=True)
             ]
         )
+        if not np.isfinite(times).all():
+            line = numbers[int(np.argmin(np.isfinite(times)))]
+            raise RecordingError(
+                "Expected a time, found no finite number",
+                f"{source.name}, line {line}, column {names[time]}",
+                "Mend the value, or delete the line",
+            )
         gaps = np.diff(times)
         if len(gaps) and gaps.min() <= 0:
             line = numbers[int(np.argmin(gaps)) + 1]

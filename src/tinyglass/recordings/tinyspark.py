@@ -29,13 +29,13 @@ CHATTER = re.compile(r"\s*(>.*|distance\s*=.*)?$")
 
 def read(source: Source) -> list[Recording] | None:
     """Return the recordings of a print-out; None if the text is something else."""
-    if not any(HEADING.match(line) for line in source.text.splitlines()):
+    if not any(HEADING.match(line) for line in source.lines):
         return None
     recordings: list[Recording] = []
     rate_hz: float | None = None
     n_readings = 0
     inside = False
-    for number, line in enumerate(source.text.splitlines(), 1):
+    for number, line in enumerate(source.lines, 1):
         where = f"{source.name}, line {number}"
         if heading := HEADING.match(line):
             n_readings, rate_hz = _times(heading["times"], where)
