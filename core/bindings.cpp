@@ -40,8 +40,10 @@ std::vector<Layer> make_layers(const nb::list &arguments) {
     std::vector<Layer> layers;
     for (nb::handle h : arguments) {
         const auto t = nb::cast<nb::tuple>(h);
+        if (t.size() != 4) throw std::invalid_argument("a layer is (n_in, n_out, activation, bias)");
         layers.push_back({nb::cast<std::size_t>(t[0]), nb::cast<std::size_t>(t[1]),
                           named<Activation>(activations, nb::cast<std::string>(t[2])), nb::cast<bool>(t[3])});
+        if (layers.back().n_in == 0 || layers.back().n_out == 0) throw std::invalid_argument("a layer is empty");
         if (layers.size() > 1 && layers.back().n_in != layers[layers.size() - 2].n_out)
             throw std::invalid_argument("layers do not fit together");
     }
@@ -59,6 +61,7 @@ Plan make_plan(const nb::list &layers, const nb::dict &s) {
     const auto number = [&](const char *key) { return nb::cast<double>(s[key]); };
     const auto integer = [&](const char *key) { return nb::cast<std::int64_t>(s[key]); };
     const auto text = [&](const char *key) { return nb::cast<std::string>(s[key]); };
+    if (integer("rate_every") < 1) throw std::invalid_argument("rate_every is less than 1");
     return {make_layers(layers),
             named<Loss>(losses, text("loss")),
             named<Optimizer>(optimizers, text("optimizer")),
@@ -105,7 +108,10 @@ struct Part {
     Matrix<T> inputs, expected;
     std::optional<Vector<T>> weight;
 
-    Part(nb::tuple t) : inputs(nb::cast<Matrix<T>>(t[0])), expected(nb::cast<Matrix<T>>(t[1])) {
+    Part(nb::tuple t) {
+        if (t.size() != 3) throw std::invalid_argument("examples are (inputs, expected, weight)");
+        inputs = nb::cast<Matrix<T>>(t[0]);
+        expected = nb::cast<Matrix<T>>(t[1]);
         if (!t[2].is_none()) weight = nb::cast<Vector<T>>(t[2]);
     }
 
@@ -255,6 +261,13 @@ nb::object feedforward(const nb::list &layer_arguments, const Vector<T> &paramet
 
 NB_MODULE(_core, m) {
     m.doc() = "The compiled trainer of tinyglass; tinyglass.training and tinyglass.network speak to it.";
+    nb::register_exception_translator([](const std::exception_ptr &p, void *) {
+        try {
+            std::rethrow_exception(p);
+        } catch (const std::bad_cast &) {
+            PyErr_SetString(PyExc_ValueError, "an argument has the wrong type, sign or number of dimensions");
+        }
+    });
     bind_trainer<float>(m, "TrainerFloat32");
     bind_trainer<double>(m, "TrainerFloat64");
     m.def("feedforward_float32", &feedforward<float>, "layers"_a, "parameters"_a, "inputs"_a);

@@ -226,7 +226,7 @@ T slope(Activation activation, T a) {
 template <class T>
 struct Rule {
     Optimizer optimizer;
-    T rate, momentum, beta1, beta2, correction1, correction2, epsilon, weight_limit;
+    T rate, momentum, beta1, beta2, rest1, rest2, correction1, correction2, epsilon, weight_limit;
 };
 
 // Parameters w [n] with gradient sums g [n], which are averaged over `batch` and set to zero.
@@ -255,8 +255,8 @@ void update(const Rule<T> &rule, T batch, T l2, T *__restrict w, T *__restrict g
             break;
         case Optimizer::adam:
             for (std::size_t k = 0; k < n; ++k) {
-                first[k] = rule.beta1 * first[k] + (1 - rule.beta1) * g[k];
-                second[k] = rule.beta2 * second[k] + (1 - rule.beta2) * (g[k] * g[k]);
+                first[k] = rule.beta1 * first[k] + rule.rest1 * g[k];
+                second[k] = rule.beta2 * second[k] + rule.rest2 * (g[k] * g[k]);
                 const T mean = first[k] / rule.correction1, mean_square = second[k] / rule.correction2;
                 w[k] -= rule.rate * mean / (std::sqrt(mean_square) + rule.epsilon);
             }
@@ -323,8 +323,9 @@ public:
 
     // Trains until the end or until the time is up, looking at the clock between examples.
     Status run(double seconds) {
-        const auto deadline = Clock::now() + std::chrono::duration_cast<Clock::duration>(
-                                                 std::chrono::duration<double>(seconds));
+        const auto deadline = seconds < 1e9 ? Clock::now() + std::chrono::duration_cast<Clock::duration>(
+                                                                std::chrono::duration<double>(seconds))
+                                            : Clock::time_point::max();
         std::size_t work = 0;
         const auto time_is_up = [&] {
             work += work_per_example_;
@@ -332,6 +333,7 @@ public:
             work = 0;
             return Clock::now() >= deadline;
         };
+        if (!in_epoch_ && patience_is_over()) return Status::stopped_early;  // restored, or asked once more
         while (now.epoch < plan.epochs) {
             if (!in_epoch_) begin_epoch();
             while (position_ < train_.n) {
@@ -376,6 +378,10 @@ private:
     }
     const Layer &output_layer() const { return plan.layers.back(); }
     const T *outputs_of_network() const { return &outputs_[signal_start_.back()]; }
+
+    bool patience_is_over() const {
+        return validation_.n > 0 && plan.patience > 0 && now.epoch - best_epoch >= plan.patience;
+    }
 
     void begin_epoch() {
         epoch_start = now;
@@ -472,6 +478,8 @@ private:
                            T(plan.momentum),
                            T(plan.beta1),
                            T(plan.beta2),
+                           T(1 - plan.beta1),  // in double: a beta may round to 1
+                           T(1 - plan.beta2),
                            T(plan.optimizer == Optimizer::adam ? 1 - std::pow(plan.beta1, count) : 1),
                            T(plan.optimizer == Optimizer::adam ? 1 - std::pow(plan.beta2, count) : 1),
                            T(plan.epsilon),
@@ -540,8 +548,7 @@ private:
             }
         }
         if (loss >= 0.999 * plan.baseline && is_saturated()) return Status::saturated;
-        if (validation_.n > 0 && plan.patience > 0 && now.epoch - best_epoch >= plan.patience)
-            return Status::stopped_early;
+        if (patience_is_over()) return Status::stopped_early;
         return now.epoch < plan.epochs ? Status::paused : Status::finished;
     }
 

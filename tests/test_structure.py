@@ -27,7 +27,7 @@ ARROWS = {
     "network": {"errors", "arithmetic", "storage", "_core"},
     "preparation": {"errors", "network", "recordings"},
     "runs": {"errors", "network", "settings", "storage"},
-    "training": {"errors", "network", "preparation", "recordings", "runs", "settings", "_core"},
+    "training": {"arithmetic", "errors", "network", "preparation", "recordings", "runs", "settings", "_core"},
     "prediction": {"errors", "network", "preparation", "recordings"},
     "evaluation": {
         "errors",

@@ -22,7 +22,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from decimal import Decimal, localcontext
+from decimal import Decimal, getcontext, localcontext
 from fractions import Fraction
 from typing import Any, NamedTuple
 
@@ -128,8 +128,10 @@ def _float_exp(x: float) -> float:
 
 
 def _decimal_tanh(x: Decimal) -> Decimal:
+    if x * x < Decimal(10) ** -(getcontext().prec + 1):
+        return +x  # tanh x = x - x³/3 + …
     with localcontext() as context:
-        context.prec += 12  # the difference below cancels leading digits of a small x
+        context.prec += 3 + max(0, -x.adjusted())  # the difference below cancels leading digits of a small x
         shrunk = (-2 * abs(x)).exp()
         result = ((1 - shrunk) / (1 + shrunk)).copy_sign(x)
     return +result
@@ -147,7 +149,7 @@ def in_kind_of(number: Number, constant: Number) -> Number:
     Fraction(1, 10)
     """
     if isinstance(number, (Decimal, Fraction)) and isinstance(constant, float):
-        return type(number)(repr(constant))
+        return type(number)(repr(float(constant)))
     if isinstance(number, Decimal) and isinstance(constant, Fraction):
         return Decimal(constant.numerator) / Decimal(constant.denominator)
     if isinstance(constant, Fraction) and not isinstance(number, Fraction):
@@ -412,7 +414,7 @@ LOSSES = {
         ANY_OUTPUT,
     ),
     "cross_entropy": Loss(
-        "-sum(expected * ln(output))",
+        "-sum(expected * ln(output)); with sigmoid also - (1 - expected) * ln(1 - output)",
         r"-\sum_j y_j \ln o_j",
         ("softmax", "sigmoid"),
     ),

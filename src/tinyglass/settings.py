@@ -323,7 +323,7 @@ def parse_value(name: str, text: str) -> Any:
 
     Examples
     --------
-    >>> parse_value("hidden", "8,4"), parse_value("batch", "all"), parse_value("scale", "100")
+    >>> parse_value("hidden", "8,4"), parse_value("batch", "all"), parse_value("scale", "100.0")
     ([8, 4], 0, 100.0)
     """
     text = text.strip()
@@ -396,13 +396,14 @@ def resolve(settings: Settings, task: str) -> Settings:
     Raises
     ------
     ArgumentError
-        If the loss does not suit the task.
+        If a setting is out of its range, or the loss does not suit the task.
 
     Examples
     --------
     >>> resolve(Settings(), "classification").output
     'softmax'
     """
+    settings = make_settings(msgspec.structs.asdict(settings))  # made directly, it may be out of range
     loss = settings.loss
     if loss == "auto":
         loss = (

@@ -14,6 +14,7 @@ import msgspec
 import numpy as np
 
 from . import _core
+from .arithmetic import LOSSES
 from .errors import ArgumentError, DivergenceError
 from .network import (
     Network,
@@ -244,7 +245,9 @@ def train_examples(
         examples, validation = examples.take(kept), examples.take(aside)
     examples = _of_mean_weight_one(examples)
     fingerprint = examples.fingerprint() + (validation.fingerprint() if validation else "")
-    if start is None:
+    if start is not None:
+        check_start(start, examples, settings)
+    else:
         sizes = (examples.n_inputs, *settings.hidden, examples.n_outputs)
         start = start_network(
             sizes,
@@ -323,8 +326,8 @@ def _trainer(start: Network, examples: Examples, validation: Examples | None, se
     def part(e: Examples | None) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
         if e is None:
             return np.empty((0, start.n_inputs), dtype), np.empty((0, start.n_outputs), dtype), None
-        arrays = [None if a is None else np.ascontiguousarray(a, dtype) for a in (e.X, e.Y, e.weight)]
-        return tuple(arrays)  # type: ignore[return-value]
+        X, Y = _within(e.X, dtype), _within(e.Y, dtype)
+        return X, Y, None if e.weight is None else np.ascontiguousarray(e.weight, dtype)
 
     plan = {
         "loss": settings.loss,
@@ -348,6 +351,20 @@ def _trainer(start: Network, examples: Examples, validation: Examples | None, se
         "baseline": baseline_loss(examples, settings),
     }
     return kind(core_layers(start), plan, part(examples), part(validation), flatten(start).astype(dtype))
+
+
+def _within(values: np.ndarray, dtype: np.dtype) -> np.ndarray:
+    """Return the values in the precision of the training, refusing what does not fit in it."""
+    with np.errstate(over="ignore"):
+        cast = np.ascontiguousarray(values, dtype)
+    if not np.isfinite(cast).all():
+        example, column = np.argwhere(~np.isfinite(cast))[0]
+        raise ArgumentError(
+            f"The value {values[example, column]:g} is too large for {dtype}",
+            f"example {example}, column {column}",
+            "Scale the recordings, or use --precision float64",
+        )
+    return cast
 
 
 def baseline_loss(examples: Examples, settings: Settings) -> float:
@@ -387,6 +404,32 @@ def check_size(sizes: Sequence[int], n_examples: int, settings: Settings) -> Non
             "--hidden",
             "Use fewer neurons",
         )
+
+
+def check_start(start: Network, examples: Examples, settings: Settings) -> None:
+    """Refuse to start from a network that these examples cannot train.
+
+    Raises
+    ------
+    ArgumentError
+        If inputs, outputs or classes differ, the loss is not defined for its outputs, or an
+        activation has no slope.
+    """
+    output = start.layers[-1].activation
+    wrong = None
+    if (start.n_inputs, start.n_outputs) != (examples.n_inputs, examples.n_outputs):
+        wrong = (
+            f"It has {start.n_inputs} inputs and {start.n_outputs} outputs, "
+            f"the examples {examples.n_inputs} and {examples.n_outputs}"
+        )
+    elif start.classes != examples.classes and None not in (start.classes, examples.classes):
+        wrong = f"Its classes are {start.classes}, those of the examples {examples.classes}"
+    elif "step" in [layer.activation for layer in start.layers]:
+        wrong = "A layer has the activation step, which has no slope"
+    elif output not in LOSSES[settings.loss].outputs:
+        wrong = f"Its outputs are {output}, for which {settings.loss} is not defined"
+    if wrong:
+        raise ArgumentError(wrong, "the network to start from", "Start from another, or leave `start` out")
 
 
 def check_targets(examples: Examples, settings: Settings) -> None:
