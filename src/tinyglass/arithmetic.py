@@ -414,7 +414,7 @@ LOSSES = {
         ANY_OUTPUT,
     ),
     "cross_entropy": Loss(
-        "-sum(expected * ln(output)); with sigmoid also - (1 - expected) * ln(1 - output)",
+        "-sum(expected * ln(output))",
         r"-\sum_j y_j \ln o_j",
         ("softmax", "sigmoid"),
     ),
