@@ -1,6 +1,6 @@
 # demo · test · check · bench: each sets up whatever it needs, on a machine with Python 3.11, make and a C++ compiler.
 
-PYTHON ?= $(shell command -v python3.11 || command -v python3)
+PYTHON ?= $(firstword $(shell command -v python3.11 python3.12 python3.13 python3) python3)
 BIN := .venv/bin
 UV := .tools/bin/uv
 # Every file that ends up in the compiled core or decides how it is built.
