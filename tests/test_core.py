@@ -34,6 +34,7 @@ from tinyglass import (
     Watch,
     _core,
     arithmetic,
+    engine,
     start_network,
     train_examples,
     training,
@@ -103,7 +104,7 @@ def by_core(case, **arguments):
     It is told that nothing can be learnt, and so does not look for saturation: what the
     definition does with a network of dead neurons is compared too.
     """
-    with patch.object(training, "baseline_loss", return_value=math.inf):
+    with patch.object(engine, "baseline_loss", return_value=math.inf):
         return train_examples(case.examples, case.settings, start=case.network, **arguments)
 
 

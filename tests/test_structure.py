@@ -27,7 +27,8 @@ ARROWS = {
     "network": {"errors", "arithmetic", "storage", "_core"},
     "preparation": {"errors", "network", "recordings"},
     "runs": {"errors", "network", "settings", "storage"},
-    "training": {"arithmetic", "errors", "network", "preparation", "recordings", "runs", "settings", "_core"},
+    "engine": {"arithmetic", "errors", "network", "preparation", "runs", "settings", "_core"},
+    "training": {"engine", "errors", "network", "preparation", "recordings", "runs", "settings"},
     "prediction": {"errors", "network", "preparation", "recordings"},
     "evaluation": {
         "errors",

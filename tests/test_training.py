@@ -759,13 +759,13 @@ def test_a_network_just_within_the_budget_takes_no_more_than_was_computed(python
     program = """
 import resource, sys
 import numpy as np
-from tinyglass import Examples, Settings, train_examples, training
+from tinyglass import Examples, Settings, engine, train_examples
 examples = Examples(np.zeros((4, 10)), np.eye(2)[[0, 1, 0, 1]], ("a", "b"))
 settings = Settings(hidden=(3000, 3000), epochs=1, batch=4, optimizer=sys.argv[1])
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 train_examples(examples, settings)
 taken = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 - before
-training.LARGEST_TRAINING = taken - 1
+engine.LARGEST_TRAINING = taken - 1
 try:
     train_examples(examples, settings)
 except ValueError as error:

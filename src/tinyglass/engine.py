@@ -1,0 +1,222 @@
+"""The compiled core: what it is given, what is refused, and what is said where it cannot go on."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from . import _core
+from .arithmetic import LOSSES
+from .errors import ArgumentError, DivergenceError
+from .network import Network, core_layers, flatten, weight_name
+from .preparation import Examples
+from .runs import Run
+from .settings import Settings
+
+LARGEST_TRAINING = 4 * 2**30  # bytes
+LARGEST_TRIAL = 1000.0  # a learning rate beyond it is not halved but cut
+TRIAL_SECONDS, ALL_TRIALS_SECONDS = 0.5, 3.0
+
+
+def make_trainer(start: Network, examples: Examples, validation: Examples | None, settings: Settings) -> Any:
+    """Return the core's trainer, ready to run from `start`, in the precision of the settings."""
+    kind = _core.TrainerFloat32 if settings.precision == "float32" else _core.TrainerFloat64
+    dtype = np.dtype(settings.precision)
+
+    def part(e: Examples | None) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+        if e is None:
+            return np.empty((0, start.n_inputs), dtype), np.empty((0, start.n_outputs), dtype), None
+        X, Y = _within(e.X, dtype), _within(e.Y, dtype)
+        return X, Y, None if e.weight is None else np.ascontiguousarray(e.weight, dtype)
+
+    plan = {
+        "loss": settings.loss,
+        "optimizer": settings.optimizer,
+        "momentum": settings.momentum,
+        "beta1": settings.beta1,
+        "beta2": settings.beta2,
+        "epsilon": settings.epsilon,
+        "l2": settings.l2,
+        "weight_limit": np.inf if settings.weight_limit is None else settings.weight_limit,
+        "schedule": settings.schedule,
+        "rate": settings.learning_rate,
+        "rate_drop": settings.rate_drop,
+        "rate_every": settings.rate_every,
+        "epochs": settings.epochs,
+        "batch": settings.batch,
+        "shuffle": settings.shuffle,
+        "seed": settings.seed,
+        "patience": settings.patience,
+        "tolerance": settings.tolerance,
+        "baseline": baseline_loss(examples, settings),
+    }
+    return kind(core_layers(start), plan, part(examples), part(validation), flatten(start).astype(dtype))
+
+
+def _within(values: np.ndarray, dtype: np.dtype) -> np.ndarray:
+    """Return the values in the precision of the training, refusing what does not fit in it."""
+    with np.errstate(over="ignore"):
+        cast = np.ascontiguousarray(values, dtype)
+    if not np.isfinite(cast).all():
+        example, column = np.argwhere(~np.isfinite(cast))[0]
+        raise ArgumentError(
+            f"The value {values[example, column]:g} is too large for {dtype}",
+            f"example {example}, column {column}",
+            "Scale the recordings, or use --precision float64",
+        )
+    return cast
+
+
+def baseline_loss(examples: Examples, settings: Settings) -> float:
+    """Return the loss of the best constant answer, the mean of the expected outputs.
+
+    Infinity where every expected output is the same: there nothing can be learnt.
+    """
+    Y, weight = examples.Y.astype(np.float64), examples.weight
+    mean = np.average(Y, axis=0, weights=weight)
+    if settings.loss == "cross_entropy":
+        with np.errstate(divide="ignore", invalid="ignore"):
+            surprise = -np.nan_to_num(mean * np.log(mean)).sum()
+            if settings.output == "sigmoid":
+                surprise -= np.nan_to_num((1 - mean) * np.log1p(-mean)).sum()
+        return float(surprise) or np.inf
+    squares = np.average((Y - mean) ** 2, axis=0, weights=weight)
+    return float(squares.sum() / 2 if settings.loss == "half_squared_error" else squares.mean()) or np.inf
+
+
+def check_size(sizes: Sequence[int], n_examples: int, settings: Settings) -> None:
+    """Refuse a network that would need more memory than `LARGEST_TRAINING`, before making it.
+
+    Raises
+    ------
+    ArgumentError
+        With the bytes needed.
+    """
+    n_weights = sum((n_in + 1) * n_out for n_in, n_out in pairwise(sizes))
+    # Of every weight, as measured, and what writing a checkpoint takes besides.
+    copies = 16 + {"sgd": 0, "momentum": 5, "nesterov": 5, "adam": 10}[settings.optimizer]
+    size = np.dtype(settings.precision).itemsize
+    needed = n_weights * size * copies + n_examples * (sizes[0] + sizes[-1]) * size
+    if needed > LARGEST_TRAINING:
+        raise ArgumentError(
+            f"A network of {'-'.join(map(str, sizes))} needs {needed / 2**30:,.1f} GiB to train, "
+            f"and at most {LARGEST_TRAINING / 2**30:g} GiB are used",
+            "--hidden",
+            "Use fewer neurons",
+        )
+
+
+def check_start(start: Network, examples: Examples, settings: Settings) -> None:
+    """Refuse to start from a network that these examples cannot train.
+
+    Raises
+    ------
+    ArgumentError
+        If inputs, outputs or classes differ, the loss is not defined for its outputs, or an
+        activation has no slope.
+    """
+    output = start.layers[-1].activation
+    wrong = None
+    if (start.n_inputs, start.n_outputs) != (examples.n_inputs, examples.n_outputs):
+        wrong = (
+            f"It has {start.n_inputs} inputs and {start.n_outputs} outputs, "
+            f"the examples {examples.n_inputs} and {examples.n_outputs}"
+        )
+    elif start.classes != examples.classes and None not in (start.classes, examples.classes):
+        wrong = f"Its classes are {start.classes}, those of the examples {examples.classes}"
+    elif "step" in [layer.activation for layer in start.layers]:
+        wrong = "A layer has the activation step, which has no slope"
+    elif output not in LOSSES[settings.loss].outputs:
+        wrong = f"Its outputs are {output}, for which {settings.loss} is not defined"
+    if wrong:
+        raise ArgumentError(wrong, "the network to start from", "Start from another, or leave `start` out")
+
+
+def check_targets(examples: Examples, settings: Settings) -> None:
+    """Refuse expected outputs that the loss is not defined for.
+
+    Raises
+    ------
+    ArgumentError
+        If cross-entropy is asked for and they are no probabilities.
+    """
+    if settings.loss != "cross_entropy":
+        return
+    Y = examples.Y
+    bad = ((Y < 0) | (Y > 1)).any(axis=1)
+    if settings.output == "softmax":
+        bad |= np.abs(Y.sum(axis=1) - 1) > 1e-5
+    if bad.any():
+        raise ArgumentError(
+            f"Cross-entropy expects probabilities, found {Y[bad][0].tolist()}",
+            f"the expected outputs of example {int(np.flatnonzero(bad)[0])}",
+            "Give values from 0 to 1 (for softmax, adding up to 1), or use half_squared_error",
+        )
+
+
+# ---------------------------------------------------------------- divergence
+
+
+def divergence(
+    status: str, t: dict[str, Any], run: Run, advise: Callable[[], float | None] | None
+) -> DivergenceError:
+    """Return the error that names the epoch, the weight and a remedy, from what the core found."""
+    epoch = t["epoch"] + 1
+    name = weight_name(run.network, t["layer"], t["neuron"], t["input"])
+    where = f"epoch {epoch}, weight {name}"
+    layer = run.network.layer_names[t["layer"]]
+    neuron = f"{layer}[{t['neuron']}]"
+    if status == "saturated" and not t["sum"]:
+        what = (
+            f"Every neuron of layer {layer!r} is saturated for every example: no gradient passes it any more"
+        )
+    elif status == "saturated":
+        what = f"Neuron {neuron} is saturated: its weighted sum reached {t['value']:.3g}, where its output is flat"
+    elif t["sum"]:
+        what = f"The weighted sum of neuron {neuron} became {t['value']}, {name} being its largest weight"
+    elif np.isfinite(t["value"]):
+        what = f"The loss overflowed, {name} = {t['value']:.3g} being the largest weight"
+    else:
+        what = f"The weight {name} became {t['value']}"
+    if t["update"] >= 0:
+        where += f", update {t['update'] + 1} of that epoch"
+    mend = "Use a smaller learning rate"
+    if advise is not None:
+        rate = advise()
+        mend = (
+            f"Use learning rate {rate:g}: with it the same training converges (it was tried)"
+            if rate is not None
+            else "No smaller learning rate helped when tried: use another seed or activation, or scale the inputs"
+        )
+    return DivergenceError(f"Training stopped. {what}", where, mend, run, saturated=status == "saturated")
+
+
+def find_learning_rate(
+    start: Network, examples: Examples, validation: Examples | None, settings: Settings
+) -> float | None:
+    """Return the first of the rates ½, ¼, … of the one set with which training converges.
+
+    Each is tried, from the same starting weights, for as many epochs as were asked for or
+    as fit into half a second; no more are tried after three seconds.
+
+    Returns
+    -------
+    float, of two significant digits, or None if none of 20 converges
+    """
+    rate, began = min(settings.learning_rate, LARGEST_TRIAL), time.perf_counter()
+    for _ in range(20):
+        if time.perf_counter() - began > ALL_TRIALS_SECONDS:
+            break
+        rate = float(f"{rate / 2:.1e}")
+        trial = msgspec.structs.replace(settings, learning_rate=rate)
+        trainer = make_trainer(start, examples, validation, trial)
+        status = trainer.run(TRIAL_SECONDS)
+        losses = trainer.state()["losses"]
+        if status not in ("non_finite", "saturated") and (len(losses) < 2 or losses[-1] < losses[0]):
+            return rate
+    return None
