@@ -339,7 +339,11 @@ public:
             while (position_ < train_.n) {
                 learn(order_[position_++]);
                 if (++in_batch_ == batch_size() || position_ == train_.n) end_batch();
-                if (time_is_up()) return Status::paused;
+                if (time_is_up()) {
+                    if (is_finite()) return Status::paused;
+                    find_non_finite();
+                    return Status::non_finite;
+                }
             }
             while (validated_ < validation_.n) {
                 validate(validated_++);
@@ -523,13 +527,15 @@ private:
         validation_correct_ += is_correct(y);
     }
 
+    bool is_finite() const {
+        return not_finite_ == 0 && std::isfinite(loss_) &&
+               std::all_of(now.parameters.begin(), now.parameters.end(), [](T w) { return std::isfinite(w); });
+    }
+
     Status end_epoch() {
         in_epoch_ = false;
         const double n = static_cast<double>(train_.n), loss = loss_ / n;
-        const bool finite =
-            not_finite_ == 0 && std::isfinite(loss) &&
-            std::all_of(now.parameters.begin(), now.parameters.end(), [](T w) { return std::isfinite(w); });
-        if (!finite) {
+        if (!is_finite()) {
             find_non_finite();
             return Status::non_finite;
         }

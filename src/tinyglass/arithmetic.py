@@ -157,6 +157,20 @@ def in_kind_of(number: Number, constant: Number) -> Number:
     return constant
 
 
+def whole_number(number: Number, value: int) -> Number:
+    """Return 0 or 1 as the kind of number that `number` is, where that kind can be made from an int.
+
+    Examples
+    --------
+    >>> whole_number(Fraction(1, 2), 1)
+    Fraction(1, 1)
+    """
+    try:
+        return type(number)(value)
+    except TypeError:
+        return value
+
+
 def total(numbers: Row) -> Number:
     """Return the sum, added from left to right.
 
@@ -199,7 +213,7 @@ ACTIVATIONS = {
         r"x",
     ),
     "step": Activation(
-        lambda s: 1 if s >= in_kind_of(s, STEP_THRESHOLD) else 0,
+        lambda s: whole_number(s, 1 if s >= in_kind_of(s, STEP_THRESHOLD) else 0),
         None,
         "1 if x >= 0.5 else 0",
         r"1 \text{ if } x \ge 0.5 \text{ else } 0",
@@ -217,7 +231,7 @@ ACTIVATIONS = {
         r"\tanh(x)",
     ),
     "relu": Activation(
-        lambda s: s if s > 0 else 0,
+        lambda s: s if s > 0 else whole_number(s, 0),
         lambda s, a: 1 if s > 0 else 0,
         "x if x > 0 else 0",
         r"\max(0, x)",
@@ -256,7 +270,7 @@ def activate(activation: str, sums: Row) -> list[Number]:
     Examples
     --------
     >>> activate("relu", [-1.0, 2.0])
-    [0, 2.0]
+    [0.0, 2.0]
     """
     if activation == "softmax":
         largest = max(sums)

@@ -7,6 +7,7 @@ imported by the verb that needs it, so that ``--help`` answers at once.
 from __future__ import annotations
 
 import argparse
+import errno
 import io
 import re
 import shlex
@@ -68,15 +69,24 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = make_parser().parse_args(arguments)
     try:
         code = options.verb(options)
-        sys.stdout.flush()
+        if sys.stdout is not None:
+            sys.stdout.flush()
     except TinyglassError as error:
-        sys.stdout.flush()
         print(f"tinyglass: {error}", file=sys.stderr)
         code = 2
     except BrokenPipeError:
         # The reader of our output has gone, as with `| head`.
         sys.stdout = None
         code = 0
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        sys.stdout = None
+        print(
+            f"tinyglass: {StorageError('The disk is full', 'standard output', 'Free some space')}",
+            file=sys.stderr,
+        )
+        code = 2
     except KeyboardInterrupt:
         print("tinyglass: stopped.", file=sys.stderr)
         code = INTERRUPTED
@@ -244,9 +254,9 @@ def _given_settings(options: argparse.Namespace) -> tuple[dict[str, Any], str | 
     config = {} if options.config is None else read_config(options.config)
     in_file = config.pop("preset", None)
     preset = options.preset or in_file
-    if config:
-        make_settings(config, preset, str(options.config))  # so that its errors name the file
     values = {key.replace("-", "_"): value for key, value in config.items()}
+    if config or in_file:
+        make_settings(values, in_file, str(options.config))  # so that its errors name the file
     for name in Settings.__struct_fields__:
         value = getattr(options, name)
         if value is not None:
@@ -331,6 +341,7 @@ def _train(
         except DivergenceError:
             (folder / CHECKPOINT).unlink(missing_ok=True)  # continuing would end in the same place
             raise
+        _ignore_ctrl_c(run.outcome == "interrupted")  # an impatient second one would lose what was reached
         show("training", run.epochs / run.settings.epochs if run.outcome == "interrupted" else 1.0)
         sha256 = run.network.save(folder / MODEL, {"fingerprint": run.fingerprint, "tinyglass": __version__})
         run.save(folder / RUN)
@@ -345,6 +356,7 @@ def _train(
                     progress=lambda share: show("scoring", share),
                 )
             except KeyboardInterrupt:
+                _ignore_ctrl_c(True)
                 message("Stopped while scoring: the model is complete, the score is missing.")
     own = score_network(run.network, recordings)
     command = reproduce(run, folder)
@@ -352,6 +364,7 @@ def _train(
     if run.outcome != "interrupted":
         (folder / CHECKPOINT).unlink(missing_ok=True)
 
+    _ignore_ctrl_c(False)
     facts = _train_facts(run, score, own, recordings, tested, folder, sha256)
     if options.json:
         print_json(facts)
@@ -363,6 +376,14 @@ def _train(
             f"Continue with: tinyglass train --out {shlex.quote(str(folder))} --resume"
         )
     return INTERRUPTED if score is None else 0
+
+
+def _ignore_ctrl_c(ignore: bool) -> None:
+    import signal
+    import threading
+
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGINT, signal.SIG_IGN if ignore else signal.default_int_handler)
 
 
 def _train_facts(
@@ -397,6 +418,7 @@ def _train_facts(
         "epochs": run.epochs,
         "best_epoch": run.best_epoch,
         "outcome": run.outcome,
+        "loss_rose": run.rose,
         "loss": float(run.losses[-1]) if run.epochs else None,
         "seconds": run.seconds,
         "seed": run.settings.seed,
@@ -429,8 +451,13 @@ def _load(path: Path) -> tuple[Network, dict[str, Any], str]:
 
     if path.is_dir():
         if not (path / MODEL).exists():
+            unfinished = (path / CHECKPOINT).exists()
+            command = f"tinyglass train --out {shlex.quote(str(path))}"
             raise StorageError(
-                f"There is no {MODEL} in this folder", str(path), f"Train first: tinyglass train --out {path}"
+                f"There is no {MODEL} in this folder"
+                + (", only an unfinished training" if unfinished else ""),
+                str(path),
+                f"Continue it: {command} --resume" if unfinished else f"Train first: {command}",
             )
         path = path / MODEL
     return load_network(path)
@@ -503,12 +530,17 @@ def _prediction_facts(prediction: Prediction, network: Network) -> dict[str, Any
 def show_verb(options: argparse.Namespace) -> int:
     """Show a network: layers, every weight, settings, how to reproduce it."""
     import msgspec
+    import numpy as np
 
+    from .network import flatten
     from .runs import Run
 
     network, about, sha256 = _load(options.model)
     run_path = options.model / RUN if options.model.is_dir() else options.model.with_name(RUN)
     run = Run.load(run_path) if run_path.exists() else None
+    if run is not None and not np.array_equal(flatten(run.network), flatten(network)):
+        print(f"tinyglass: {run_path} is of another training than the model, and not shown.", file=sys.stderr)
+        run = None
     folder = run_path.parent
     if options.json:
         facts: dict[str, Any] = {

@@ -19,7 +19,7 @@ from .runs import Run
 from .settings import Settings
 
 LARGEST_TRAINING = 4 * 2**30  # bytes
-LARGEST_TRIAL = 1000.0  # a learning rate beyond it is not halved but cut
+LARGEST_TRIAL_EPOCH = 10**8  # examples times weights: about a tenth of a second
 TRIAL_SECONDS, ALL_TRIALS_SECONDS = 0.5, 3.0
 
 
@@ -191,7 +191,7 @@ def divergence(
         mend = (
             f"Use learning rate {rate:g}: with it the same training converges (it was tried)"
             if rate is not None
-            else "No smaller learning rate helped when tried: use another seed or activation, or scale the inputs"
+            else "No learning rate was found that helps: use another seed or activation, or scale the inputs"
         )
     return DivergenceError(f"Training stopped. {what}", where, mend, run, saturated=status == "saturated")
 
@@ -199,24 +199,27 @@ def divergence(
 def find_learning_rate(
     start: Network, examples: Examples, validation: Examples | None, settings: Settings
 ) -> float | None:
-    """Return the first of the rates ½, ¼, … of the one set with which training converges.
+    """Return a smaller learning rate with which training converges, or None if none was found.
 
-    Each is tried, from the same starting weights, for as many epochs as were asked for or
-    as fit into half a second; no more are tried after three seconds.
-
-    Returns
-    -------
-    float, of two significant digits, or None if none of 20 converges
+    Rates of 5, 2 and 1 times the powers of ten are tried downwards, from the same starting
+    weights, each for as many epochs as were asked for or as fit into half a second. A rate
+    converges if at least one epoch was made and the loss did not end higher than it began.
+    Examples too many for an epoch in that time are thinned out.
     """
-    rate, began = min(settings.learning_rate, LARGEST_TRIAL), time.perf_counter()
-    for _ in range(20):
+    began = time.perf_counter()
+    work = examples.n_examples * start.n_weights
+    if work > LARGEST_TRIAL_EPOCH:
+        step = -(-work // LARGEST_TRIAL_EPOCH)
+        examples = examples.take(np.arange(0, examples.n_examples, step))
+    for rate in [digit * 10.0**power for power in range(3, -13, -1) for digit in (5, 2, 1)]:
+        if rate >= settings.learning_rate:
+            continue
         if time.perf_counter() - began > ALL_TRIALS_SECONDS:
             break
-        rate = float(f"{rate / 2:.1e}")
-        trial = msgspec.structs.replace(settings, learning_rate=rate)
+        trial = msgspec.structs.replace(settings, learning_rate=float(f"{rate:.0e}"))
         trainer = make_trainer(start, examples, validation, trial)
         status = trainer.run(TRIAL_SECONDS)
         losses = trainer.state()["losses"]
-        if status not in ("non_finite", "saturated") and (len(losses) < 2 or losses[-1] < losses[0]):
-            return rate
+        if status not in ("non_finite", "saturated") and len(losses) and losses[-1] <= losses[0]:
+            return trial.learning_rate
     return None

@@ -36,6 +36,8 @@ class TinyglassError(Exception):
     """
 
     def __init__(self, what: str, where: str, mend: str) -> None:
+        if not (what and where and mend):
+            raise TypeError("an error says what, where and how to mend it")
         super().__init__(what, where, mend)
         self.what, self.where, self.mend = what, where, mend
 

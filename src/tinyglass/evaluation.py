@@ -11,8 +11,8 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from .errors import DivergenceError
-from .network import Network
+from .errors import ArgumentError, DivergenceError
+from .network import Network, read_only
 from .prediction import answers
 from .preparation import expected_outputs, find_classes, find_task
 from .recordings import Recording
@@ -60,6 +60,10 @@ class Score:
     predicted: np.ndarray
     mean_absolute_error: float | None = None
     failed: int = 0
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "expected", read_only(self.expected))
+        object.__setattr__(self, "predicted", read_only(self.predicted))
 
     @property
     def name(self) -> str:
@@ -109,6 +113,8 @@ def evaluate(
     >>> score.split, score.n_test
     ('leave one out', 10)
     """
+    if seeds < 1:
+        raise ArgumentError(f"Expected one seed or more, found {seeds}", "seeds", "Give 1 or more")
     settings = settings or Settings()
     task, classes, expected = expected_answers(recordings, test, settings)
     settings = msgspec.structs.replace(settings, task=task)

@@ -120,6 +120,8 @@ def draw_curves(
     best_epoch: int | None = None,
 ) -> Any:
     """Return curves over the epochs, one panel a (title, scale, named curves)."""
+    from matplotlib.ticker import LogLocator
+
     figure = Figure(figsize=(6, 2.6 * len(curves) + 0.3), layout="constrained")
     panels = figure.subplots(len(curves), 1, sharex=True, squeeze=False)[:, 0]
     for panel, (title, scale, named) in zip(panels, curves, strict=True):
@@ -134,8 +136,8 @@ def draw_curves(
             panel.yaxis.set_major_formatter("{x:g}")
             panel.yaxis.set_minor_formatter("{x:g}")
             panel.tick_params(axis="y", which="minor", labelsize=8)
-            if max(curve.max() for _, curve in named) > 8 * min(curve.min() for _, curve in named):
-                panel.yaxis.set_minor_formatter("")
+            span = max(curve.max() for _, curve in named) / min(curve.min() for _, curve in named)
+            panel.yaxis.set_minor_locator(LogLocator(subs=(2, 5) if span < 200 else ()))
         panel.set_title(title, loc="left")
         panel.grid(color="#dddddd", linewidth=0.6)
         if best_epoch:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -65,6 +66,7 @@ def predict(
     'moving_away'
     """
     threshold = network.threshold if threshold is None else threshold
+    recordings = as_rows(recordings, network)
     predictions = []
     for recording, outputs in zip(recordings, answers(network, recordings).tolist(), strict=True):
         if network.classes is None:
@@ -78,6 +80,39 @@ def predict(
             Prediction(best if sure else UNKNOWN, best, probability, tuple(outputs), recording.source)
         )
     return predictions
+
+
+def as_rows(recordings: Sequence[Recording], network: Network) -> list[Recording]:
+    """Return the recordings, tables without labels taken apart where the network takes rows.
+
+    Without a label column a table reads like one recording of many readings. To a network
+    trained on the rows of a table, each of its rows is a recording.
+
+    Examples
+    --------
+    >>> from tinyglass import Layer, Preparation
+    >>> table = Recording([[1.0], [2.0]])
+    >>> rows_of_one = Preparation(("x",), ("",), 1, False, (0.0,), (1.0,))
+    >>> network = Network([Layer([[1.0]], None, "linear")], preparation=rows_of_one)
+    >>> len(as_rows([table], network))
+    2
+    """
+    p = network.preparation
+    if p is None or p.resample:
+        return list(recordings)
+    rows: list[Recording] = []
+    for recording in recordings:
+        n_readings, n_channels = recording.signal.shape
+        one_step = p.n_steps == 1 and n_channels == len(p.channels)
+        flat = p.n_steps > 1 and len(p.channels) == 1 and n_channels == p.n_inputs
+        if n_readings > 1 and (one_step or flat):
+            rows += [
+                replace(recording, signal=row[None], times=None, source=f"{recording.source}, row {number}")
+                for number, row in enumerate(recording.signal, 1)
+            ]
+        else:
+            rows.append(recording)
+    return rows
 
 
 def answers(network: Network, recordings: Sequence[Recording]) -> np.ndarray:

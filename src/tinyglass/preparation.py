@@ -17,6 +17,8 @@ from .network import Preparation, read_only
 from .recordings import Recording, unnamed
 
 STEPS_WHERE_LENGTHS_DIFFER = 32  # 16, 32 and 64 are about equally good
+LARGEST_TABLE = 2**30  # bytes of prepared inputs
+LARGEST_INPUT = 1e30  # beyond it, sums leave what float32 can hold
 FEW_CLASSES = 20  # more different whole numbers than this are quantities, not classes
 
 
@@ -232,10 +234,26 @@ def fit_preparation(
     resample = bool(steps) or len(lengths) > 1
     n_steps = steps or (lengths.pop() if len(lengths) == 1 else STEPS_WHERE_LENGTHS_DIFFER)
     n_channels = len(first.channels)
+    needed = 8 * n_steps * n_channels * len(recordings)
+    if needed > LARGEST_TABLE:
+        raise ArgumentError(
+            f"{len(recordings)} recordings of {n_steps} readings need {needed / 2**30:,.1f} GiB, "
+            f"and at most {LARGEST_TABLE / 2**30:g} GiB are used",
+            "--steps",
+            "Resample to fewer readings",
+        )
     offset, divisor = np.zeros(n_channels), np.ones(n_channels)
     if scale == "standard":
         readings = np.concatenate([_resampled(r.signal, n_steps) for r in recordings])
-        offset, deviation = readings.mean(axis=0), readings.std(axis=0)
+        with np.errstate(over="ignore", invalid="ignore"):
+            offset, deviation = readings.mean(axis=0), readings.std(axis=0)
+        if not np.isfinite(deviation).all():
+            raise RecordingError(
+                f"The readings of channel {first.channels[int(np.argmin(np.isfinite(deviation)))]!r} are too large "
+                "to be standardised",
+                first.source,
+                "Delete the recording with the largest readings, or scale them",
+            )
         divisor = np.where(deviation > 1e-12 * np.abs(readings).max(axis=0, initial=0), deviation, 1.0)
     elif scale != "none":
         divisor = np.full(n_channels, float(scale))
@@ -302,8 +320,10 @@ def prepare_inputs(recordings: Sequence[Recording], preparation: Preparation) ->
     X = np.empty((len(recordings), preparation.n_inputs))
     for row, recording in zip(X, recordings, strict=True):
         signal = recording.signal
-        if len(signal) == 1 and preparation.n_steps > 1 and signal.size == preparation.n_inputs:
-            signal = signal.reshape(preparation.n_steps, n_channels)  # a row of a table
+        one_row = len(signal) == 1 and preparation.n_steps > 1
+        one_channel = signal.shape[1] == 1 and preparation.n_steps == 1 and n_channels > 1
+        if (one_row or one_channel) and signal.size == preparation.n_inputs:
+            signal = signal.reshape(preparation.n_steps, n_channels)  # the same numbers as a row of a table
         else:
             named = recording.channels != unnamed(recording.signal.shape[1])
             if named or len(recording.channels) != n_channels:
@@ -316,7 +336,14 @@ def prepare_inputs(recordings: Sequence[Recording], preparation: Preparation) ->
                 recording.source,
                 "Give recordings as long as those the network was trained on, or train with --steps",
             )
-        row[:] = ((_resampled(signal, preparation.n_steps) - offset) / scale).ravel()
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+            row[:] = ((_resampled(signal, preparation.n_steps) - offset) / scale).ravel()
+        if not (np.abs(row) <= LARGEST_INPUT).all():
+            raise RecordingError(
+                f"A reading is too large: prepared, it is {row[np.argmax(~(np.abs(row) <= LARGEST_INPUT))]:.3g}",
+                recording.source,
+                "Delete the recording, or scale its readings",
+            )
     return X
 
 

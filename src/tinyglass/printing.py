@@ -19,6 +19,8 @@ MODEL, RUN, CHECKPOINT, REPORT = (
 )
 """What a training leaves in its folder."""
 
+LOSS_ROSE = "the loss ended higher than it began: use a smaller learning rate"
+
 if TYPE_CHECKING:
     from .evaluation import Score
     from .network import Network
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 
 
 def print_json(facts: dict[str, Any]) -> None:
+    """Print one JSON object on a line."""
     import msgspec
 
     sys.stdout.write(msgspec.json.encode(facts).decode() + "\n")
@@ -72,6 +75,7 @@ def _text(text: str) -> Any:
 
 
 def print_table(rows: list[tuple[str, str]], title: str) -> None:
+    """Print names and values."""
     from rich.table import Table
 
     table = Table(title=_text(title), show_header=False, title_justify="left")
@@ -87,6 +91,7 @@ def _percent(share: float) -> str:
 
 
 def score_rows(score: Score, n: int) -> list[tuple[str, str]]:
+    """Return the rows of a table that say how well a network did."""
     if score.classes is not None:
         low, high = (_percent(end) for end in score.interval)
         deviation = (
@@ -110,6 +115,7 @@ def score_rows(score: Score, n: int) -> list[tuple[str, str]]:
 def print_training(
     run: Run, score: Score | None, own: Score, recordings: list[Recording], folder: Path
 ) -> None:
+    """Print what came out of a training."""
     network = run.network
     sizes = [network.n_inputs, *(layer.n_outputs for layer in network.layers)]
     rows = [
@@ -129,6 +135,8 @@ def print_training(
         rows.append(("on its own recordings", f"{round(own.value * own.n_test)} of {own.n_test} right"))
     else:
         rows.append(("R² on its own recordings", f"{own.value:.4f}"))
+    if run.rose:
+        rows.append(("warning", LOSS_ROSE))
     if score is not None:
         rows.append(("score", score.split))
         rows += score_rows(score, len(recordings))
@@ -139,6 +147,7 @@ def print_training(
 
 
 def print_confusion(score: Score) -> None:
+    """Print which class was taken for which."""
     from rich.table import Table
 
     table = Table(title=_text("rows: what it was; columns: what the network said"), title_justify="left")
@@ -151,6 +160,7 @@ def print_confusion(score: Score) -> None:
 
 
 def print_predictions(predictions: list[Prediction], network: Network) -> None:
+    """Print what the network says about each recording."""
     from rich.table import Table
 
     table = Table(title_justify="left")
@@ -172,6 +182,8 @@ def print_predictions(predictions: list[Prediction], network: Network) -> None:
 
 
 def print_network(network: Network, run: Run | None, sha256: str, command: str) -> None:
+    """Print layers, every weight, settings, and the command that reproduces them."""
+
     def say(line: str) -> None:
         print(printable(line))
 
@@ -205,5 +217,5 @@ def print_network(network: Network, run: Run | None, sha256: str, command: str) 
         for field in Settings.__struct_fields__:
             say(f"  {field} = {show_value(getattr(run.settings, field))}")
         print()
-        say("reproduce with:")
+        say("reproduce with:" if run.outcome != "interrupted" else "interrupted; all epochs are trained by:")
         say(f"  {command}")

@@ -183,6 +183,10 @@ def _summary(run: Run, score: Score | None, own: Score | None) -> str:
             f'<p class="answer">On recordings it has not seen, R² is <strong>{score.value:.4f}</strong> (95 % interval '
             f"{score.interval[0]:.4f} to {score.interval[1]:.4f}; {_text(_split_in_words(score))}).</p>\n"
         )
+    if run.rose:
+        parts.append(
+            '<p class="warning">The loss ended higher than it began: use a smaller learning rate.</p>\n'
+        )
     if own is not None and own.classes is not None:
         parts.append(
             f"<p>Of its own {own.n_test} recordings it gets {round(own.value * own.n_test)} right. "
@@ -379,6 +383,11 @@ def _reproduce(run: Run, command: str, sha256: str) -> str:
     if sha256:
         rows.append(("SHA-256 of the model", (sha256, "long")))
     shown = "<p>This command trains the same network again, to the bit:</p>\n"
+    if run.outcome == "interrupted":
+        shown = (
+            f"<p>Training was ended after {run.updates} updates. <code>--resume</code> goes on from there; "
+            "this command makes all epochs:</p>\n"
+        )
     shown += f"<pre><code>{_text(command)}</code></pre>\n"
     return (shown if command else "") + _table("What it was made from", [], rows)
 

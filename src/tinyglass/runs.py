@@ -10,7 +10,7 @@ import msgspec
 import numpy as np
 
 from .errors import ArgumentError, ModelError
-from .network import Network, Preparation, network_arrays, take_layers
+from .network import Network, Preparation, network_arrays, read_only, take_layers
 from .settings import Settings
 from .storage import read_arrays, write_arrays
 
@@ -53,6 +53,15 @@ class Run:
     fingerprint: str
     seconds: float
     about: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for name in CURVES:
+            object.__setattr__(self, name, read_only(getattr(self, name)))
+
+    @property
+    def rose(self) -> bool:
+        """Whether the loss ended higher than it began: the learning rate is too high."""
+        return self.epochs > 1 and bool(self.losses[-1] > self.losses[0])
 
     @property
     def epochs(self) -> int:

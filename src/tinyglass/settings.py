@@ -56,7 +56,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         Literal["auto", "uniform", "glorot", "he"],
         Meta(description="starting weights; auto: he for relu and leaky_relu, else glorot"),
     ] = "auto"
-    start_range: Annotated[float, Positive, Meta(description="uniform starting weights lie in ± this")] = 0.1
+    start_range: Annotated[
+        float, Meta(gt=0, le=1e6, description="uniform starting weights lie in ± this")
+    ] = 0.1
 
     loss: Annotated[
         LossName,
@@ -71,7 +73,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         Meta(description="how the learning rate changes over the epochs"),
     ] = "constant"
     rate_drop: Annotated[float, Meta(gt=0, le=1, description="factor of the learning rate at a step")] = 0.5
-    rate_every: Annotated[int, Meta(ge=1, description="epochs between two steps")] = 100
+    rate_every: Annotated[int, Meta(ge=1, le=2**31 - 1, description="epochs between two steps")] = 100
     momentum: Annotated[float, Meta(ge=0, lt=1, description="share of the velocity kept")] = 0.9
     beta1: Annotated[float, Meta(ge=0, lt=1, description="Adam: share of the mean gradient kept")] = 0.9
     beta2: Annotated[float, Meta(ge=0, lt=1, description="Adam: share of the mean square kept")] = 0.999
@@ -88,7 +90,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     ] = "none"
 
     epochs: Annotated[int, Meta(ge=1, le=5 * 10**7, description="passes over all examples")] = 300
-    batch: Annotated[int, Meta(ge=0, description="examples to an update; 0 or 'all': all of them")] = 8
+    batch: Annotated[
+        int, Meta(ge=0, le=2**31 - 1, description="examples to an update; 0 or 'all': all of them")
+    ] = 8
     shuffle: Annotated[bool, Meta(description="a new order of the examples every epoch")] = True
     validation: Annotated[
         float, Meta(ge=0, lt=1, description="share of the examples kept aside to stop early by")
@@ -96,7 +100,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     patience: Annotated[
         int,
         Meta(
-            ge=0, description="epochs without a better validation loss before stopping; 0: never stop early"
+            ge=0,
+            le=2**31 - 1,
+            description="epochs without a better validation loss before stopping; 0: never stop early",
         ),
     ] = 0
     tolerance: Annotated[
@@ -233,7 +239,9 @@ def make_settings(values: Mapping[str, Any], preset: str | None = None, where: s
     if preset is not None:
         if not isinstance(preset, str) or preset not in PRESETS:
             raise ArgumentError(
-                f"Unknown preset {preset!r}", where or "--preset", nearest(str(preset), list(PRESETS))
+                f"Unknown preset {preset!r}",
+                f"{where}, preset" if where else "--preset",
+                nearest(str(preset), list(PRESETS)),
             )
         merged.update(PRESETS[preset])
     for name, value in values.items():
@@ -387,7 +395,17 @@ def read_config(path: Path) -> dict[str, Any]:
                 (n for n, row in enumerate(lines, 1) if re.match(rf"[\[\s\"']*{re.escape(key)}\b", row)), 1
             )
             raise ArgumentError(f"Unknown setting {key!r}", f"{path}, line {line}", nearest(key, known))
-    return values
+        if key != key.replace("-", "_") and key.replace("-", "_") in values:
+            raise ArgumentError(f"{key!r} is set twice, with - and with _", str(path), "Keep one of them")
+    return {key: _as_typed(key.replace("-", "_"), value) for key, value in values.items()}
+
+
+def _as_typed(name: str, value: Any) -> Any:
+    """Let the words of the command line, such as "all" or "8,4", stand in a file too."""
+    if name == "hidden" and isinstance(value, int):
+        return [value]
+    words = {"hidden", "batch", "weight_limit", "class_weight", "scale"}
+    return parse_value(name, value) if name in words and isinstance(value, str) else value
 
 
 def resolve(settings: Settings, task: str) -> Settings:

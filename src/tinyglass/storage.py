@@ -95,7 +95,8 @@ def read_bytes(path: Path, largest: int) -> bytes:
         If it is too large.
     """
     try:
-        with open(path, "rb") as file:
+        # Without waiting: a pipe that nobody writes to would never open.
+        with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
             about = os.fstat(file.fileno())
             if not stat.S_ISREG(about.st_mode):
                 raise ModelError("This is no regular file", str(path), "Name a file")
@@ -261,6 +262,7 @@ def _lock(lock: Path) -> int:
         except FileNotFoundError:
             pass  # its last holder deleted the file between our opening and locking it
         except OSError as error:
+            lock.unlink(missing_ok=True)
             os.close(descriptor)
             raise _storage_error(error, lock, "write", "100 bytes") from error
         os.close(descriptor)

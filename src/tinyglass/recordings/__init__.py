@@ -69,6 +69,20 @@ class Recording:
             )
         signal.flags.writeable = False
         object.__setattr__(self, "signal", signal)
+        if self.times is not None:
+            times = np.array(self.times, dtype=np.float64, copy=True)
+            times.flags.writeable = False
+            object.__setattr__(self, "times", times)
+            if (
+                times.shape != (len(signal),)
+                or not (np.diff(times) > 0).all()
+                or not np.isfinite(times).all()
+            ):
+                raise RecordingError(
+                    "Expected a time for every reading, each later than the one before",
+                    self.source,
+                    "Mend the times, or leave them out",
+                )
         n_channels = signal.shape[1]
         object.__setattr__(self, "channels", tuple(self.channels or unnamed(n_channels)))
         object.__setattr__(self, "units", tuple(self.units or [""] * n_channels))
@@ -197,10 +211,19 @@ def _check_name(path: Path) -> None:
 
 
 def _is_aside(path: Path) -> bool:
-    """Tell hidden files, and files that describe a folder of data."""
+    """Tell hidden files, what describes a folder of data, and what a training has left there."""
     if any(part.startswith((".", "__")) for part in path.parts):
         return True
-    return path.name.upper().split(".")[0] in ("README", "LICENSE", "LICENCE", "PROVENANCE", "COPYING")
+    if path.name.lower() in ("thumbs.db", "desktop.ini") or path.suffix == ".safetensors":
+        return True
+    return path.name.upper().split(".")[0] in (
+        "README",
+        "LICENSE",
+        "LICENCE",
+        "PROVENANCE",
+        "COPYING",
+        "REPORT",
+    )
 
 
 def _natural(path: Path) -> list[tuple[bool, int, str]]:
@@ -233,8 +256,10 @@ def _open(file: Path, top: Path) -> Source | None:
 
 
 def _label_in_name(name: str) -> str | None:
-    """Return ``wave`` for wave.csv, wave.3a7.csv, wave_01.csv and wave (2).csv."""
+    """Return ``wave`` for wave.csv, wave.3a7.csv, wave_01.csv and wave (2).csv; None for 7.csv."""
     stem = name.split(".")[0]
+    if re.fullmatch(r"[\d\s_()-]*", stem):
+        return None
     return re.sub(r"[\s_-]+\(?\d+\)?$|\(\d+\)$", "", stem) or stem or None
 
 
