@@ -191,7 +191,7 @@ CONFIGS = {
     "learning_rate = nan": ("learning_rate", "> 0", "nan"),
     "learning_rate = inf": ("learning", "settings.toml", "finite number", "inf"),
     "bias = 1": ("bias", "true or false", "1"),
-    "hidden = 8": ("hidden", "a list", "8"),
+    "hidden = 8.5": ("hidden", "a list", "8.5"),
     "hidden = [8, 0]": ("hidden", ">= 1", "0"),
     'activation = "tahn"': ("Unknown activation 'tahn'", "settings.toml", "Did you mean 'tanh'?"),
     'optimizer = "adm"': ("Unknown optimizer 'adm'", "settings.toml", "Did you mean 'adam'?"),
@@ -660,3 +660,111 @@ def test_main_ends_the_process_with_its_code(capsys):
         cli.main(["show", "/none/such"])
     assert end.value.code == 2
     assert "/none/such" in capsys.readouterr().err
+
+
+# ---------------------------------------------------------------- tables, words, mixed folders
+
+
+def test_a_table_without_labels_is_predicted_row_by_row(here, tmp_path):
+    (tmp_path / "table.csv").write_text((ROOT / "examples" / "table.csv").read_text())
+    (tmp_path / "new.csv").write_text("first,second,third\n0,35,120\n104,2,0\n")
+    assert (
+        json_of(here("train", tmp_path / "table.csv", "--out", tmp_path / "tab", "--json"))["accuracy"] > 0.5
+    )
+    answers = json_of(here("predict", tmp_path / "tab", tmp_path / "new.csv", "--json"))["predictions"]
+    assert [answer["best"] for answer in answers] == ["closer", "away"]
+    assert [answer["source"].rpartition(", ")[2] for answer in answers] == ["row 1", "row 2"]
+
+
+def test_a_network_of_three_readings_predicts_the_rows_of_a_table(here, course_training, tmp_path):
+    (tmp_path / "new.csv").write_text("0,35,120\n104,2,0\n")
+    answers = json_of(here("predict", course_training, tmp_path / "new.csv", "--json"))["predictions"]
+    assert [answer["best"] for answer in answers] == ["moving_closer", "moving_away"]
+
+
+def test_a_network_of_a_table_predicts_the_boards_print_out(here, tmp_path):
+    words = ("train", ROOT / "examples" / "table.csv", "--out", tmp_path / "tab")
+    assert here(*words).returncode == 0
+    [answer] = json_of(here("predict", tmp_path / "tab", ROOT / "examples" / "moving_closer.txt", "--json"))[
+        "predictions"
+    ]
+    assert answer["best"] == "closer"
+
+
+def test_a_file_of_settings_may_use_the_words_of_the_command_line(here, tmp_path):
+    (tmp_path / "words.toml").write_text('hidden = "5,4"\nbatch = "all"\nweight_limit = "none"\nepochs = 3\n')
+    facts = json_of(here("train", "--config", tmp_path / "words.toml", "--out", tmp_path / "out", "--json"))
+    assert facts["hidden"] == [5, 4]
+    (tmp_path / "one.toml").write_text("hidden = 5\nepochs = 3\n")
+    assert json_of(here("train", "--config", tmp_path / "one.toml", "--out", tmp_path / "o", "--json"))[
+        "hidden"
+    ] == [5]
+
+
+def test_a_setting_given_twice_in_a_file_is_refused(here, tmp_path):
+    (tmp_path / "twice.toml").write_text("learning_rate = 0.1\nlearning-rate = 0.2\n")
+    done = here("train", "--config", tmp_path / "twice.toml", "--out", tmp_path / "out")
+    assert done.returncode == 2
+    assert "twice" in done.stderr
+
+
+def test_a_run_of_another_training_is_not_shown_beside_a_model(here, tmp_path):
+    out = tmp_path / "mixed"
+    assert here("train", "--preset", "course", "--out", out).returncode == 0
+    old = (out / "run.safetensors").read_bytes()
+    assert here("train", "--hidden", "5", "--epochs", "3", "--out", out).returncode == 0
+    (out / "run.safetensors").write_bytes(old)
+    done = here("show", out, "--json")
+    assert "another training" in done.stderr
+    assert "reproduce" not in json_of(done)
+
+
+def test_training_again_into_a_folder_below_the_recordings_reads_the_recordings_only(here, tmp_path):
+    for name in ("wave", "rest"):
+        (tmp_path / "tree" / name).mkdir(parents=True)
+        for i in range(3):
+            (tmp_path / "tree" / name / f"{i}.csv").write_text(f"{i + (name == 'rest') * 9},1\n2,{i}\n")
+    words = ("train", tmp_path / "tree", "--out", tmp_path / "tree" / "out", "--epochs", "3", "--json")
+    assert json_of(here(*words))["n_test"] == 6
+    assert json_of(here(*words))["n_test"] == 6
+
+
+def test_files_named_by_numbers_have_no_label(here, tmp_path):
+    for i in range(3):
+        (tmp_path / f"{i}.csv").write_text("1,2\n3,4\n")
+    done = here("train", tmp_path, "--out", tmp_path / "out")
+    assert done.returncode == 2
+    assert "has no label" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--batch", "99999999999999999999"),
+        ("--rate-every", "99999999999999999999"),
+        ("--start", "uniform", "--start-range", "1e308"),
+        ("--steps", "1000000000"),
+    ],
+    ids=lambda words: words[0],
+)
+def test_absurd_numbers_are_refused_without_a_traceback(here, tmp_path, words):
+    done = here("train", "--out", tmp_path / "out", *words)
+    assert done.returncode == 2
+    assert words[-2] in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_readings_too_large_for_the_network_are_refused(here, course_training, tmp_path):
+    (tmp_path / "huge.csv").write_text("a,b,c\n1e300,1,1\n")
+    done = here("predict", course_training, tmp_path / "huge.csv")
+    assert done.returncode == 2
+    assert "too large" in done.stderr
+
+
+def test_a_full_standard_output_is_said(command, course_training):
+    with open("/dev/full", "w") as full:
+        done = command.start("show", course_training, stdout=full)
+        _, errors = done.communicate(timeout=60)
+    assert done.returncode == 2
+    assert "disk is full" in errors
+    assert "Traceback" not in errors

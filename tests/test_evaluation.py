@@ -316,3 +316,14 @@ def test_the_accuracy_counts_the_best_class_even_where_it_is_unsure():
     assert [p.label for p in predict(network, recordings)] == ["unknown", "unknown"]
     score = score_network(network, recordings)
     assert (score.value, score.n_test, score.split) == (1.0, 2, "test part")
+
+
+def test_less_than_one_seed_is_refused(course):
+    with pytest.raises(ArgumentError, match="one seed or more"):
+        evaluate(course, seeds=0)
+
+
+def test_a_score_cannot_be_changed(course):
+    score = evaluate(course, QUICK)
+    assert not score.expected.flags.writeable
+    assert not score.predicted.flags.writeable

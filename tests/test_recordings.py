@@ -16,7 +16,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from conftest import ROOT
-from tinyglass import Recording, RecordingError, StorageError, read_recordings, with_labels
+from tinyglass import Recording, RecordingError, StorageError, fit_preparation, read_recordings, with_labels
 from tinyglass import recordings as module
 
 SHARED = ROOT.parent / "shared" / "data" / "tinyspark"
@@ -346,7 +346,7 @@ def test_one_reading_has_no_rate(tmp_path):
         ("hand_wave_7.csv", "hand_wave"),
         ("手.csv", "手"),
         ("wave", "wave"),
-        ("7.csv", "7"),
+        ("7.csv", None),
         ("x2.csv", "x2"),
         ('a"b\\.csv', 'a"b\\'),
         ("<b>$x$.csv", "<b>$x$"),
@@ -630,3 +630,15 @@ LINES = st.sampled_from(
 @hypothesis_settings(max_examples=500, suppress_health_check=HERE)
 def test_any_order_of_lines_is_read_or_refused_but_never_an_accident(tmp_path, lines):
     check_read_or_refused(written(tmp_path, "x.csv", "\n".join(lines)))
+
+
+@pytest.mark.parametrize("times", [[0.0], [0.0, 0.0, 1.0], [0.0, 2.0, 1.0], [0.0, 1.0, np.nan]])
+def test_times_that_do_not_go_forward_are_refused(times):
+    with pytest.raises(RecordingError, match="later than the one before"):
+        Recording([[1.0], [2.0], [3.0]], times=times)
+
+
+def test_readings_too_large_to_be_standardised_are_refused():
+    recordings = [Recording([[1e308], [-1e308]], label=label) for label in "ab"]
+    with pytest.raises(RecordingError, match="too large"):
+        fit_preparation(recordings)

@@ -798,3 +798,14 @@ def test_every_error_says_what_where_and_how_to_mend_it():
 def test_the_names_that_this_file_forges_are_printable():
     assert all(c in string.printable for c in json.dumps(GOOD_HEADER))
     assert msgspec.json.decode(json.dumps(GOOD_HEADER).encode()) == GOOD_HEADER
+
+
+def test_a_pipe_is_refused_without_waiting(tmp_path):
+    os.mkfifo(tmp_path / "model.safetensors")
+    with pytest.raises(ModelError, match="no regular file"):
+        Network.load(tmp_path / "model.safetensors")
+
+
+def test_an_error_must_say_what_where_and_how_to_mend_it():
+    with pytest.raises(TypeError):
+        ModelError("what", "where", "")

@@ -700,7 +700,7 @@ def test_divergence_on_the_command_line_gives_a_rate_that_can_be_used(here, tmp_
 def test_where_no_rate_helps_it_is_said():
     # Inputs so large that the first weighted sum is infinite, whatever the learning rate.
     examples = Examples(np.full((4, 8), 3e38, np.float32), np.eye(2)[[0, 1, 0, 1]], ("a", "b"))
-    with pytest.raises(DivergenceError, match="No smaller learning rate helped"):
+    with pytest.raises(DivergenceError, match="No learning rate was found"):
         train_examples(examples, Settings(hidden=(4,)))
 
 
@@ -955,3 +955,60 @@ def test_every_auto_is_decided_in_the_run(course):
         "he",
         "classification",
     ]
+
+
+# ---------------------------------------------------------------- stopping at once, and what is advised
+
+
+def long_epoch() -> tuple[Examples, Settings]:
+    """Return a training whose single epoch takes longer than a trial of a learning rate."""
+    random = np.random.default_rng(0)
+    X = random.normal(size=(60_000, 50)).astype(np.float32)
+    Y = X @ random.normal(size=(50, 1)).astype(np.float32)
+    return Examples(X, Y), Settings(hidden=(256,), activation="linear", optimizer="sgd", batch=1, epochs=1)
+
+
+def test_a_long_epoch_is_not_waited_for_and_the_advised_rate_was_tried_to_its_end():
+    examples, settings = long_epoch()
+    began = time.perf_counter()
+    with pytest.raises(DivergenceError, match="epoch 1, weight") as caught:
+        train_examples(examples, msgspec.structs.replace(settings, learning_rate=1.0))
+    assert time.perf_counter() - began < 30
+    rate = float(re.search(r"learning rate ([\d.e-]+):", caught.value.mend)[1])
+    few = examples.take(np.arange(0, 60_000, 20))
+    run = train_examples(few, msgspec.structs.replace(settings, learning_rate=rate, epochs=2))
+    assert run.losses[-1] <= run.losses[0]
+
+
+def test_ending_a_training_that_has_left_the_numbers_tells_of_the_divergence():
+    examples, settings = long_epoch()
+    ends_at_once = Watch(progress=lambda progress: progress.epoch > 0, advise=False)
+    with pytest.raises(DivergenceError) as caught:
+        train_examples(examples, msgspec.structs.replace(settings, learning_rate=1.0), watch=ends_at_once)
+    for layer in caught.value.run.network.layers:
+        assert np.isfinite(layer.weights).all()
+
+
+def test_a_rate_is_found_however_small_it_must_be(course):
+    large = [Recording(r.signal * 1e4, label=r.label) for r in course]
+    settings = make_settings(
+        {"hidden": [], "output": "linear", "optimizer": "sgd", "scale": "none", "learning_rate": 1000.0}
+    )
+    with pytest.raises(DivergenceError) as caught:
+        train(large, settings)
+    rate = float(re.search(r"learning rate ([\d.e-]+):", caught.value.mend)[1])
+    assert rate < 1e-6
+    run = train(large, msgspec.structs.replace(settings, learning_rate=rate))
+    assert run.losses[-1] < run.losses[0]
+
+
+def test_a_loss_that_rose_is_told(course):
+    values = {"hidden": [], "output": "linear", "optimizer": "sgd", "epochs": 30, "precision": "float64"}
+    assert train(course, make_settings(values | {"learning_rate": 2.0})).rose
+    assert not train(course, make_settings(values | {"learning_rate": 0.01})).rose
+
+
+def test_a_run_cannot_be_changed(course):
+    run = train(course, Settings(epochs=2))
+    for name in ("losses", "accuracies", "validation_losses"):
+        assert not getattr(run, name).flags.writeable

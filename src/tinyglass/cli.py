@@ -255,8 +255,9 @@ def _given_settings(options: argparse.Namespace) -> tuple[dict[str, Any], str | 
     in_file = config.pop("preset", None)
     preset = options.preset or in_file
     values = {key.replace("-", "_"): value for key, value in config.items()}
-    if config or in_file:
-        make_settings(values, in_file, str(options.config))  # so that its errors name the file
+    if options.preset is not None:
+        make_settings({}, options.preset)
+    make_settings(values, preset, str(options.config))  # so that its errors name the file
     for name in Settings.__struct_fields__:
         value = getattr(options, name)
         if value is not None:
