@@ -444,6 +444,20 @@ def test_ctrl_c_while_scoring_keeps_the_complete_model(command, tmp_path, undist
     assert (facts["accuracy"], facts["interval"], facts["outcome"]) == (None, None, "finished")
     assert (tmp_path / MODEL).read_bytes() == model
     assert (tmp_path / REPORT).exists()
+    assert (tmp_path / CHECKPOINT).exists()  # so that --resume makes up for the score
+
+
+def test_pressing_ctrl_c_again_and_again_loses_nothing(command, tmp_path):
+    process = command.start("train", "--preset", "course", "--epochs", "20000000", "--out", tmp_path)
+    wait_for((tmp_path / CHECKPOINT).exists, process)
+    for _ in range(5):
+        time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert "what was reached is kept" in err
+    assert "Traceback" not in err
+    assert sorted(p.name for p in tmp_path.iterdir()) == sorted([CHECKPOINT, MODEL, RUN, REPORT])
 
 
 def test_ctrl_c_before_training_began_says_so(tmp_path):

@@ -11,8 +11,11 @@ import errno
 import io
 import re
 import shlex
+import signal
 import sys
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -246,7 +249,8 @@ def train_verb(options: argparse.Namespace) -> int:
         expected_answers(recordings, tested, settings)  # before hours of training, not after
         if not options.resume and checkpoint.exists():
             _put_aside(checkpoint)
-        return _train(recordings, tested, settings, about, folder, options)
+        with _ctrl_c() as asked:
+            return _train(recordings, tested, settings, about, folder, options, asked)
 
 
 def _given_settings(options: argparse.Namespace) -> tuple[dict[str, Any], str | None]:
@@ -326,6 +330,7 @@ def _train(
     about: dict[str, Any],
     folder: Path,
     options: argparse.Namespace,
+    asked: Callable[[], bool],
 ) -> int:
     from .errors import DivergenceError
     from .evaluation import evaluate, score_network
@@ -336,13 +341,12 @@ def _train(
     score: Score | None = None
     with progress_bar() as (show, message):
         show("training", 0.0)
-        watch.progress = lambda p: show("training", p.epoch / p.epochs, p.loss)
+        watch.progress = lambda p: show("training", p.epoch / p.epochs, p.loss) or asked()
         try:
             run = train(recordings, settings, watch)
         except DivergenceError:
             (folder / CHECKPOINT).unlink(missing_ok=True)  # continuing would end in the same place
             raise
-        _ignore_ctrl_c(run.outcome == "interrupted")  # an impatient second one would lose what was reached
         show("training", run.epochs / run.settings.epochs if run.outcome == "interrupted" else 1.0)
         sha256 = run.network.save(folder / MODEL, {"fingerprint": run.fingerprint, "tinyglass": __version__})
         run.save(folder / RUN)
@@ -354,18 +358,18 @@ def _train(
                     settings,
                     test=tested,
                     seeds=about["seeds"],
-                    progress=lambda share: show("scoring", share),
+                    progress=lambda share: show("scoring", share) or asked(),
                 )
             except KeyboardInterrupt:
-                _ignore_ctrl_c(True)
-                message("Stopped while scoring: the model is complete, the score is missing.")
+                message(
+                    "Stopped while scoring: the model is complete; with --resume the score is made up for."
+                )
     own = score_network(run.network, recordings)
     command = reproduce(run, folder)
     write_report(folder / REPORT, run, recordings, score, own, command=command, sha256=sha256)
-    if run.outcome != "interrupted":
+    if score is not None:
         (folder / CHECKPOINT).unlink(missing_ok=True)
 
-    _ignore_ctrl_c(False)
     facts = _train_facts(run, score, own, recordings, tested, folder, sha256)
     if options.json:
         print_json(facts)
@@ -379,12 +383,21 @@ def _train(
     return INTERRUPTED if score is None else 0
 
 
-def _ignore_ctrl_c(ignore: bool) -> None:
-    import signal
-    import threading
-
-    if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGINT, signal.SIG_IGN if ignore else signal.default_int_handler)
+@contextmanager
+def _ctrl_c() -> Iterator[Callable[[], bool]]:
+    """Let Ctrl-C ask instead of interrupt, so that saving is never cut short however often it is pressed."""
+    if (
+        threading.current_thread() is not threading.main_thread()
+        or signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    ):
+        yield lambda: False
+        return
+    asked = threading.Event()
+    before = signal.signal(signal.SIGINT, lambda *_: asked.set())
+    try:
+        yield asked.is_set
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _train_facts(

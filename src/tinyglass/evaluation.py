@@ -100,6 +100,7 @@ def evaluate(
     test : sequence of Recording, optional: a test part of its own
     seeds : int; the trainings are repeated with the seeds settings.seed, settings.seed + 1, …
     progress : function of the share that is done, 0 to 1
+        If it returns True, ``KeyboardInterrupt`` is raised, as after Ctrl-C: a part has no score.
 
     Raises
     ------
@@ -127,11 +128,14 @@ def evaluate(
         seeded = msgspec.structs.replace(settings, seed=settings.seed + number)
         predicted = np.zeros(len(tested), dtype=expected.dtype)
         for done, (kept, left_out) in enumerate(folds):
-            network, sound = _train_quietly([recordings[i] for i in kept], seeded, classes)
+            begun = number + done / len(folds)
+
+            def tell(share: float, begun: float = begun) -> Any:
+                return progress is not None and progress((begun + share / len(folds)) / seeds)
+
+            network, sound = _train_quietly([recordings[i] for i in kept], seeded, classes, tell)
             failed += not sound
             predicted[left_out] = _decided(answers(network, [tested[i] for i in left_out]), classes)
-            if progress is not None:
-                progress((number + (done + 1) / len(folds)) / seeds)
         values.append(_value(task, expected, predicted))
         first_predicted = predicted if first_predicted is None else first_predicted
     assert first_predicted is not None
@@ -228,10 +232,13 @@ def _split(
 
 
 def _train_quietly(
-    recordings: list[Recording], settings: Settings, classes: tuple[str, ...] | None
+    recordings: list[Recording],
+    settings: Settings,
+    classes: tuple[str, ...] | None,
+    tell: Callable[[float], Any],
 ) -> tuple[Network, bool]:
     """Return a network, and whether its training ended well."""
-    watch = Watch(advise=False)
+    watch = Watch(progress=lambda p: tell(min(1.0, p.epoch / p.epochs)), advise=False)
     try:
         run = train(recordings, settings, watch, classes=classes)
     except DivergenceError as error:
