@@ -177,7 +177,7 @@ def test_progress_grows_to_1(course):
     seen = []
     evaluate(course, QUICK, seeds=2, progress=seen.append)
     assert len(seen) >= 20  # one a training, at the least
-    assert np.all(np.diff(seen) >= 0)
+    assert np.all(np.diff(seen) > -1e-12)  # but for the rounding of a sum
     assert seen[-1] == pytest.approx(1)
 
 
