@@ -159,7 +159,7 @@ def draw_network(Figure: Any, network: Network) -> Any:
     shown = [_places(len(column)) for column in columns]
     tallest = max(len(places) for places in shown)
     numbered = network.n_weights <= MOST_NUMBERS
-    row_height = 0.95 if numbered else 0.6
+    row_height = 1.25 if numbered else 0.6
     figure = Figure(
         figsize=(1.45 * len(columns) + 0.9, max(2.0, row_height * tallest) + 0.7), layout="constrained"
     )
@@ -208,6 +208,9 @@ def draw_network(Figure: Any, network: Network) -> Any:
                 continue
             panel.plot(c, at, "o", markersize=15, markerfacecolor="white", markeredgecolor="black", zorder=2)
             name = printable(column[place])[:24]
+            bias = network.layers[c - 1].bias if c and numbered else None
+            if bias is not None:
+                name += f"\nbias {bias[place]:.3g}"
             last = c == len(columns) - 1
             side = {"ha": "left"} if last else {"ha": "right"} if c == 0 else {"ha": "center"}
             dx, dy = (0.12, 0) if last else (-0.12, 0) if c == 0 else (0, 0.2 / row_height + 0.05)
