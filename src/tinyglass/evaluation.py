@@ -136,30 +136,11 @@ def evaluate(
             network, sound = _train_quietly([recordings[i] for i in kept], seeded, classes, tell)
             failed += not sound
             predicted[left_out] = _decided(answers(network, [tested[i] for i in left_out]), classes)
-        values.append(_value(task, expected, predicted))
+        values.append(_value(expected, predicted, classes))
         first_predicted = predicted if first_predicted is None else first_predicted
     assert first_predicted is not None
-    value = float(np.mean(values))
-    return Score(
-        task=task,
-        split=split,
-        value=value,
-        deviation=float(np.std(values, ddof=1)) if seeds > 1 else None,
-        interval=(
-            wilson_interval(value, len(tested))
-            if task == "classification"
-            else _bootstrap_interval(expected, first_predicted, settings.seed)
-        ),
-        values=tuple(values),
-        n_train=len(folds[0][0]),
-        n_test=len(tested),
-        classes=classes,
-        expected=expected,
-        predicted=first_predicted,
-        mean_absolute_error=float(np.abs(expected - first_predicted).mean())
-        if task == "regression"
-        else None,
-        failed=failed,
+    return _score(
+        split, values, expected, first_predicted, classes, len(folds[0][0]), seed=settings.seed, failed=failed
     )
 
 
@@ -187,27 +168,45 @@ def score_network(network: Network, recordings: Sequence[Recording]) -> Score:
     >>> score_network(train(read_recordings()).network, read_recordings()).value
     1.0
     """
-    task = "classification" if network.classes is not None else "regression"
     expected = _decided(expected_outputs(recordings, network.classes), network.classes)
     predicted = _decided(answers(network, recordings), network.classes)
-    value = _value(task, expected, predicted)
+    return _score(
+        "test part", [_value(expected, predicted, network.classes)], expected, predicted, network.classes
+    )
+
+
+def _score(
+    split: str,
+    values: list[float],
+    expected: np.ndarray,
+    predicted: np.ndarray,
+    classes: tuple[str, ...] | None,
+    n_train: int = 0,
+    *,
+    seed: int = 0,
+    failed: int = 0,
+) -> Score:
+    """Return the score from its value for each seed, and from what the first seed predicted."""
+    value = float(np.mean(values))
+    quantities = classes is None
     return Score(
-        task=task,
-        split="test part",
+        task="regression" if quantities else "classification",
+        split=split,
         value=value,
-        deviation=None,
+        deviation=float(np.std(values, ddof=1)) if len(values) > 1 else None,
         interval=(
-            wilson_interval(value, len(recordings))
-            if task == "classification"
-            else _bootstrap_interval(expected, predicted, 0)
+            _bootstrap_interval(expected, predicted, seed)
+            if quantities
+            else wilson_interval(value, len(expected))
         ),
-        values=(value,),
-        n_train=0,
-        n_test=len(recordings),
-        classes=network.classes,
+        values=tuple(values),
+        n_train=n_train,
+        n_test=len(expected),
+        classes=classes,
         expected=expected,
         predicted=predicted,
-        mean_absolute_error=float(np.abs(expected - predicted).mean()) if task == "regression" else None,
+        mean_absolute_error=float(np.abs(expected - predicted).mean()) if quantities else None,
+        failed=failed,
     )
 
 
@@ -252,10 +251,8 @@ def _decided(outputs: np.ndarray, classes: tuple[str, ...] | None) -> np.ndarray
     return outputs[:, 0] if classes is None else outputs.argmax(axis=1)
 
 
-def _value(task: str, expected: np.ndarray, predicted: np.ndarray) -> float:
-    if task == "classification":
-        return float((expected == predicted).mean())
-    return r2(expected, predicted)
+def _value(expected: np.ndarray, predicted: np.ndarray, classes: tuple[str, ...] | None) -> float:
+    return r2(expected, predicted) if classes is None else float((expected == predicted).mean())
 
 
 def r2(expected: np.ndarray, predicted: np.ndarray) -> float:

@@ -209,6 +209,11 @@ class Network:
         return self.layers[-1].n_outputs
 
     @property
+    def sizes(self) -> tuple[int, ...]:
+        """Inputs, then the neurons of each layer: (3, 2, 2) for a 3-2-2 network."""
+        return (self.n_inputs, *(layer.n_outputs for layer in self.layers))
+
+    @property
     def n_weights(self) -> int:
         """All weights and biases."""
         return sum(

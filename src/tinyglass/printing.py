@@ -117,10 +117,9 @@ def print_training(
 ) -> None:
     """Print what came out of a training."""
     network = run.network
-    sizes = [network.n_inputs, *(layer.n_outputs for layer in network.layers)]
     rows = [
         ("recordings", f"{len(recordings)} from {run.about.get('path') or 'the course (CC BY-SA 4.0)'}"),
-        ("network", f"{'-'.join(map(str, sizes))}, {network.n_weights} weights"),
+        ("network", f"{'-'.join(map(str, network.sizes))}, {network.n_weights} weights"),
         (
             "epochs",
             f"{run.epochs} of {run.settings.epochs}"
@@ -188,7 +187,7 @@ def print_network(network: Network, run: Run | None, sha256: str, command: str) 
         print(printable(line))
 
     say(
-        f"{'-'.join(str(n) for n in [network.n_inputs, *(x.n_outputs for x in network.layers)])} network, "
+        f"{'-'.join(map(str, network.sizes))} network, "
         f"{network.n_weights} weights, {network.dtype}, SHA-256 {sha256}"
     )
     if network.classes is not None:

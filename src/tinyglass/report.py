@@ -319,7 +319,7 @@ def _training(run: Run) -> str:
 
 def _network(run: Run) -> str:
     network = run.network
-    sizes = "-".join(str(n) for n in [network.n_inputs, *(layer.n_outputs for layer in network.layers)])
+    sizes = "-".join(map(str, network.sizes))
     layers = [
         (name, layer.n_inputs, layer.n_outputs, layer.activation, "yes" if layer.bias is not None else "no")
         for name, layer in zip(network.layer_names, network.layers, strict=True)

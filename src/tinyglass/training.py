@@ -226,7 +226,8 @@ def train_examples(
     """
     watch = watch or Watch()
     settings = resolve(settings or Settings(), "regression" if examples.classes is None else "classification")
-    check_size((examples.n_inputs, *settings.hidden, examples.n_outputs), examples.n_examples, settings)
+    sizes = (examples.n_inputs, *settings.hidden, examples.n_outputs)
+    check_size(sizes, examples.n_examples, settings)
     for part in (examples, validation):
         if part is not None:
             check_targets(part, settings)
@@ -239,7 +240,6 @@ def train_examples(
     if start is not None:
         check_start(start, examples, settings)
     else:
-        sizes = (examples.n_inputs, *settings.hidden, examples.n_outputs)
         start = start_network(
             sizes,
             [settings.activation] * len(settings.hidden) + [settings.output],
