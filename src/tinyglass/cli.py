@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from . import __version__
-from .errors import ArgumentError, StorageError, TinyglassError
+from .errors import ArgumentError, StorageError, TinyglassError, nearest
 from .printing import (
     CHECKPOINT,
     MODEL,
@@ -42,7 +42,6 @@ from .settings import (
     describe,
     explain_field,
     make_settings,
-    nearest,
     option,
     parse_value,
     read_config,

@@ -14,6 +14,7 @@ Anything else that comes out of tinyglass is a defect of tinyglass.
 
 from __future__ import annotations
 
+import difflib
 from typing import Any
 
 
@@ -87,3 +88,15 @@ def printable(text: str) -> str:
     'left�'
     """
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
+
+
+def nearest(name: str, known: list[str]) -> str:
+    """Return a remedy that offers the known name most like `name`.
+
+    Examples
+    --------
+    >>> nearest("epoch", ["epochs", "seed"])
+    "Did you mean 'epochs'? Known: epochs, seed"
+    """
+    alike = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    return (f"Did you mean {alike[0]!r}? " if alike else "") + "Known: " + ", ".join(known)

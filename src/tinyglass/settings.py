@@ -6,7 +6,6 @@ fields below; a new setting is one line here.
 
 from __future__ import annotations
 
-import difflib
 import math
 import re
 import tomllib
@@ -18,7 +17,7 @@ from typing import Annotated, Any, Literal, get_args, get_type_hints
 import msgspec
 from msgspec import Meta
 
-from .errors import ArgumentError, StorageError
+from .errors import ArgumentError, StorageError, nearest
 
 Positive = Meta(gt=0)
 LossName = Literal["auto", "half_squared_error", "mean_squared_error", "cross_entropy"]
@@ -199,18 +198,6 @@ def option(name: str) -> str:
     '--learning-rate'
     """
     return "--" + name.replace("_", "-")
-
-
-def nearest(name: str, known: list[str]) -> str:
-    """Return a remedy that offers the known name most like `name`.
-
-    Examples
-    --------
-    >>> nearest("epoch", ["epochs", "seed"])
-    "Did you mean 'epochs'? Known: epochs, seed"
-    """
-    alike = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-    return (f"Did you mean {alike[0]!r}? " if alike else "") + "Known: " + ", ".join(known)
 
 
 def make_settings(values: Mapping[str, Any], preset: str | None = None, where: str | None = None) -> Settings:

@@ -20,7 +20,8 @@ from itertools import zip_longest
 import numpy as np
 
 from ..errors import RecordingError
-from . import Recording, Source
+from .recording import Recording
+from .source import Source
 
 LABEL = re.compile(r"(label|class|gesture|target)\s*$", re.IGNORECASE)
 TIME = re.compile(r"(?P<name>time|timestamp|t|ms)\s*([\[(_]?(?P<unit>ms|s)[\])]?)?\s*$", re.IGNORECASE)
@@ -111,7 +112,7 @@ def _one_a_row(
         Recording(
             np.array([_readings(source, names, row, number, columns)]),
             channels,
-            label=row[label] or None,
+            label=row[label],
             source=f"{source.name}, line {number}",
         )
         for number, row in zip(numbers, rows, strict=True)
@@ -160,4 +161,4 @@ def _one_a_file(
     split = [re.fullmatch(r"(.*?)\s*[\[(]([^\])]*)[\])]", head) for head in heads]
     channels = tuple(m[1] if m else head for m, head in zip_longest(split, heads))
     units = tuple(m[2] if m else "" for m in split)
-    return Recording(signal, channels, units, rate_hz, times, source.label, source=source.name)
+    return Recording(signal, channels, units, rate_hz, times, source.about.label, source=source.name)

@@ -20,7 +20,8 @@ from itertools import pairwise
 import numpy as np
 
 from ..errors import RecordingError
-from . import Recording, Source
+from .recording import Recording
+from .source import Source
 
 HEADING = re.compile(r"\s*Recordings:\s*\[(?P<times>[^\]]*)\]\s*$")
 TIME = re.compile(r"\s*(?P<ms>-?\d+(\.\d+)?)\s*ms\s*$")
@@ -47,7 +48,7 @@ def read(source: Source) -> list[Recording] | None:
         elif inside and line.strip():
             signal = np.array(_row(line, n_readings, where))[:, None]
             recordings.append(
-                Recording(signal, ("distance",), rate_hz=rate_hz, label=source.label, source=where)
+                Recording(signal, ("distance",), rate_hz=rate_hz, label=source.about.label, source=where)
             )
         elif not CHATTER.match(line):
             raise RecordingError(
