@@ -47,7 +47,7 @@ def make_trainer(start: Network, examples: Examples, validation: Examples | None
         "rate": settings.learning_rate,
         "rate_drop": settings.rate_drop,
         "rate_every": settings.rate_every,
-        "epochs": settings.epochs,
+        "epochs": settings.n_epochs,
         "batch": settings.batch,
         "shuffle": settings.shuffle,
         "seed": settings.seed,

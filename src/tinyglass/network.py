@@ -6,7 +6,7 @@ Training makes a `Network`; evaluation, explanation, export and the board read i
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal
@@ -16,6 +16,7 @@ import numpy as np
 
 from . import _core, arithmetic
 from .errors import ArgumentError, ModelError
+from .inputs import count_features
 from .storage import read_arrays, write_arrays
 
 
@@ -92,19 +93,25 @@ class Layer:
 class Preparation(msgspec.Struct, frozen=True):
     """What is done to a recording before the network sees it; fitted on the training part only.
 
-    A recording becomes ``n_steps`` readings of each channel (resampled along straight lines
-    if `resample`), each reading becomes (reading − offset) / scale of its channel, and the
-    readings follow one another: step by step, channel by channel.
+    A recording is taken whole, or window by window. Each gives the values of the kinds in
+    `inputs`, one kind after the other, step by step or value by value, channel by channel:
+
+    - raw: ``n_steps`` readings of each channel (resampled along straight lines if `resample`),
+      each as (reading − offset) / scale of its channel;
+    - summary, spectrum: (value − feature_offset) / feature_scale of each value; see
+      `tinyglass.inputs`.
 
     Attributes
     ----------
     channels, units : names and units of the channels, (n_channels,)
-    n_steps : readings a recording
+    n_steps : raw readings a recording
     resample : whether recordings of other lengths are resampled, or refused
     offset : in the channel's unit, (n_channels,)
     scale : in the channel's unit, (n_channels,)
     rate_hz : readings a second, where the recordings agree on it
-    inputs : what becomes of the readings: ``"raw"``, themselves
+    inputs : tuple of str, of `tinyglass.inputs.KINDS`
+    feature_offset, feature_scale : (n_features,), for summary and spectrum
+    window, hop : readings of a window, and from its start to that of the next; 0: recordings are taken whole
     answer_offset, answer_scale : in regression the answer is output · scale + offset
 
     Examples
@@ -120,13 +127,23 @@ class Preparation(msgspec.Struct, frozen=True):
     offset: tuple[float, ...]
     scale: tuple[float, ...]
     rate_hz: float | None = None
-    inputs: Literal["raw"] = "raw"
+    inputs: tuple[Literal["raw", "summary", "spectrum"], ...] = ("raw",)
+    feature_offset: tuple[float, ...] = ()
+    feature_scale: tuple[float, ...] = ()
+    window: int = 0
+    hop: int = 0
     answer_offset: float = 0.0
     answer_scale: float = 1.0
 
     @property
     def n_inputs(self) -> int:
-        return self.n_steps * len(self.channels)
+        n_raw = self.n_steps * len(self.channels) if "raw" in self.inputs else 0
+        return n_raw + len(self.feature_scale)
+
+    @property
+    def any_length(self) -> bool:
+        """Whether recordings of other lengths than those trained on can be prepared."""
+        return self.resample or self.window > 0 or "raw" not in self.inputs
 
 
 @dataclass(frozen=True, eq=False)
@@ -142,6 +159,10 @@ class Network:
         What turns a recording into inputs; None for a network fed with numbers.
     threshold : float
         A prediction less sure than this is *unknown*.
+    temperature : float
+        What the sums before softmax are divided by in a prediction, so that its probabilities are
+        calibrated (C. Guo et al., International Conference on Machine Learning, 2017);
+        `outputs` are those of training, without it.
 
     Raises
     ------
@@ -160,6 +181,7 @@ class Network:
     input_names: tuple[str, ...] = ()
     preparation: Preparation | None = None
     threshold: float = 0.0
+    temperature: float = 1.0
     n_inputs: int = field(init=False)
 
     def __post_init__(self) -> None:
@@ -187,6 +209,12 @@ class Network:
                 f"Expected a threshold from 0 to 1, found {self.threshold}",
                 "a network",
                 "Give such a threshold",
+            )
+        if not 0 < self.temperature < np.inf:
+            raise ArgumentError(
+                f"Expected a temperature above 0, found {self.temperature}",
+                "a network",
+                "Give such a temperature",
             )
         if not self.input_names:
             object.__setattr__(self, "input_names", tuple(f"input{i}" for i in range(self.n_inputs)))
@@ -309,6 +337,7 @@ class Network:
             input_names=self.input_names,
             preparation=self.preparation,
             threshold=self.threshold,
+            temperature=self.temperature,
             about=about or {},
         )
         return write_arrays(Path(path), "network", header, network_arrays(self))
@@ -332,6 +361,7 @@ class _Header(msgspec.Struct):
     preparation: Preparation | None
     threshold: float
     about: dict[str, Any]
+    temperature: float = 1.0
 
 
 def network_arrays(network: Network, prefix: str = "") -> dict[str, np.ndarray]:
@@ -356,10 +386,15 @@ def load_network(path: Path) -> tuple[Network, dict[str, Any], str]:
             len(p.channels) == len(p.units) == len(p.offset) == len(p.scale) > 0
             and p.n_steps > 0
             and all(p.scale)
+            and all(p.feature_scale)
+            and len(p.feature_offset) == len(p.feature_scale) == count_features(p.inputs, len(p.channels))
+            and p.inputs
+            and p.window >= 0
+            and p.hop >= (p.window > 0)
             and p.answer_scale
         ):
             raise ArgumentError("The preparation does not fit its channels", str(path), "Train again")
-        network = Network(layers, header.classes, header.input_names, p, header.threshold)
+        network = Network(layers, header.classes, header.input_names, p, header.threshold, header.temperature)
     except ArgumentError as error:
         raise ModelError(error.what, str(path), "Train again: these parts do not belong together") from error
     return network, header.about, digest
@@ -483,6 +518,4 @@ def with_parameters(network: Network, parameters: np.ndarray) -> Network:
             begin = end + layer.n_outputs
             bias = parameters[end:begin]
         layers.append(Layer(weights, bias, layer.activation))
-    return Network(
-        tuple(layers), network.classes, network.input_names, network.preparation, network.threshold
-    )
+    return replace(network, layers=tuple(layers))

@@ -10,7 +10,7 @@ import numpy as np
 
 from .errors import ArgumentError
 from .network import Network
-from .preparation import prepare_inputs
+from .preparation import prepare_pieces
 from .recordings import Recording
 
 UNKNOWN = "unknown"
@@ -98,7 +98,7 @@ def as_rows(recordings: Sequence[Recording], network: Network) -> list[Recording
     2
     """
     p = network.preparation
-    if p is None or p.resample:
+    if p is None or p.any_length:
         return list(recordings)
     rows: list[Recording] = []
     for recording in recordings:
@@ -116,7 +116,9 @@ def as_rows(recordings: Sequence[Recording], network: Network) -> list[Recording
 
 
 def answers(network: Network, recordings: Sequence[Recording]) -> np.ndarray:
-    """Return the outputs for each recording; for regression, in the unit of the labels.
+    """Return the calibrated outputs for each recording; for regression, in the unit of the labels.
+
+    Where recordings are taken window by window, the mean of a recording's windows.
 
     Returns
     -------
@@ -132,7 +134,26 @@ def answers(network: Network, recordings: Sequence[Recording]) -> np.ndarray:
         raise ArgumentError(
             "The network was trained on numbers, not on recordings", "the network", "Use network.outputs(X)"
         )
-    outputs = network.outputs(prepare_inputs(recordings, preparation))
+    inputs, owner = prepare_pieces(recordings, preparation)
+    outputs = network.outputs(inputs)
+    if network.temperature != 1 and network.gives_probabilities:
+        outputs = tempered(outputs.astype(np.float64), network.temperature).astype(outputs.dtype)
+    if preparation.window:
+        outputs = np.stack([outputs[owner == place].mean(axis=0) for place in range(len(recordings))])
     if network.classes is None:
         return outputs * preparation.answer_scale + preparation.answer_offset
     return outputs
+
+
+def tempered(probabilities: np.ndarray, temperature: float) -> np.ndarray:
+    """Return the probabilities of softmax, as if its sums had been divided by the temperature.
+
+    Examples
+    --------
+    >>> tempered(np.array([[0.8, 0.2]]), 2.0).round(3).tolist()
+    [[0.667, 0.333]]
+    """
+    if temperature == 1:
+        return probabilities
+    powers = np.maximum(probabilities, 1e-30) ** (1 / temperature)
+    return powers / powers.sum(axis=1, keepdims=True)

@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+import msgspec
 import numpy as np
 
+from .augmentation import alter
 from .errors import ArgumentError, RecordingError
+from .inputs import measure, name_inputs, smallest_scales
 from .network import Preparation, read_only
 from .recordings import Recording, unnamed
 
-STEPS_WHERE_LENGTHS_DIFFER = 32  # 16, 32 and 64 are about equally good
+STEPS = 32  # of long recordings, and where lengths differ; 16, 32 and 64 are about equally good
 LARGEST_TABLE = 2**30  # bytes of prepared inputs
 LARGEST_INPUT = 1e30  # beyond it, sums leave what float32 can hold
 FEW_CLASSES = 20  # more different whole numbers than this are quantities, not classes
@@ -194,11 +197,160 @@ def find_classes(recordings: Sequence[Recording]) -> tuple[str, ...]:
     return classes
 
 
+@dataclass(frozen=True, eq=False)
+class Material:
+    """What was measured of recordings, before anything is fitted: choices take their parts of it.
+
+    Attributes
+    ----------
+    tables : dict of float64 arrays, (n_rows, n_values, n_channels), by kind of inputs
+    means, variances : float64 arrays, (n_rows, n_channels), of all readings
+    owner : int array, (n_rows,), the place of the recording that a row is of
+    altered : bool array, (n_rows,), whether the row is of an altered copy
+    """
+
+    tables: dict[str, np.ndarray]
+    means: np.ndarray
+    variances: np.ndarray
+    owner: np.ndarray
+    altered: np.ndarray
+
+    def rows(self, places: np.ndarray, altered: bool = False) -> np.ndarray:
+        """Return the rows of the recordings at these places, with their altered copies or without."""
+        found = np.isin(self.owner, places)
+        return np.flatnonzero(found if altered else found & ~self.altered)
+
+
+def measure_recordings(
+    recordings: Sequence[Recording],
+    kinds: Sequence[str],
+    n_steps: int,
+    *,
+    window: int = 0,
+    hop: int = 0,
+    alterations: Sequence[str] = (),
+    copies: int = 0,
+    seed: int = 0,
+) -> Material:
+    """Return every kind's numbers for each recording, or each of its windows, and for altered copies.
+
+    Parameters
+    ----------
+    recordings : sequence of Recording, with the same channels
+    kinds : of `tinyglass.inputs.KINDS`
+    n_steps : int, raw readings
+    window, hop : int, readings; 0: recordings are taken whole
+    alterations : of `tinyglass.augmentation.ALTERATIONS`
+    copies : int, of each recording or window
+    seed : int, by which copies are altered
+
+    Examples
+    --------
+    >>> from tinyglass import read_recordings
+    >>> material = measure_recordings(read_recordings(), ("raw",), 3, alterations=("shift",), copies=2)
+    >>> material.tables["raw"].shape, material.rows([0], altered=True).tolist()
+    ((30, 3, 1), [0, 10, 20])
+    """
+    pieces, owner = cut(recordings, window, hop)
+    signals = [piece.signal for piece in pieces]
+    copied = alter(signals, alterations, copies, seed)
+    n_rows = len(signals) + len(copied)
+    largest = max(len(signal) for signal in signals)
+    n_values = sum({"raw": n_steps}.get(kind, largest) for kind in kinds)
+    needed = 8 * n_rows * n_values * len(recordings[0].channels)
+    if needed > LARGEST_TABLE:
+        raise ArgumentError(
+            f"{n_rows:,} recordings, windows and copies of {n_values} values need {needed / 2**30:,.1f} GiB, "
+            f"and at most {LARGEST_TABLE / 2**30:g} GiB are used",
+            "--steps" if "raw" in kinds else "--window",
+            "Resample to fewer readings, or use larger windows",
+        )
+    with np.errstate(over="ignore", invalid="ignore"):
+        tables = measure(signals + copied, kinds, n_steps)
+        means = np.stack([signal.mean(axis=0) for signal in signals + copied])
+        variances = np.stack([signal.var(axis=0) for signal in signals + copied])
+    for kind, table in tables.items():
+        bad = ~np.isfinite(table).all(axis=(1, 2))
+        if bad.any():
+            piece = pieces[int(np.argmax(bad)) % len(pieces)]
+            raise RecordingError(
+                f"The readings are too large for the {kind} inputs",
+                piece.source,
+                "Delete the recording, or scale its readings",
+            )
+    rounds = n_rows // len(signals)
+    return Material(tables, means, variances, np.tile(owner, rounds), np.arange(n_rows) >= len(signals))
+
+
+def cut(recordings: Sequence[Recording], window: int, hop: int) -> tuple[list[Recording], np.ndarray]:
+    """Return the windows of the recordings, or they themselves where `window` is 0, and whose each is.
+
+    Raises
+    ------
+    RecordingError
+        If a recording is shorter than a window.
+
+    Examples
+    --------
+    >>> pieces, owner = cut([Recording(np.zeros((5, 1)))], window=3, hop=2)
+    >>> [piece.source for piece in pieces], owner.tolist()
+    (['a recording made in Python, readings 1–3', 'a recording made in Python, readings 3–5'], [0, 0])
+    """
+    if not window:
+        return list(recordings), np.arange(len(recordings))
+    pieces, owner = [], []
+    for place, recording in enumerate(recordings):
+        if recording.n_readings < window:
+            raise RecordingError(
+                f"Expected at least {window} readings, a window's, found {recording.n_readings}",
+                recording.source,
+                "Use a smaller --window, or leave the recording out",
+            )
+        for start in range(0, recording.n_readings - window + 1, hop):
+            end = start + window
+            times = None if recording.times is None else recording.times[start:end]
+            source = f"{recording.source}, readings {start + 1}–{end}"
+            pieces.append(replace(recording, signal=recording.signal[start:end], times=times, source=source))
+            owner.append(place)
+    return pieces, np.array(owner)
+
+
+def check_channels(recordings: Sequence[Recording]) -> None:
+    """Refuse recordings that differ in channels or units.
+
+    Raises
+    ------
+    RecordingError
+        Naming the first that differs from the first recording.
+    """
+    first = recordings[0]
+    for recording in recordings:
+        for what in ("channels", "units"):
+            _check_same(what, getattr(first, what), recording, first.source)
+
+
+def find_steps(recordings: Sequence[Recording], steps: int, window: int = 0) -> tuple[int, bool]:
+    """Return how many raw readings a recording becomes, and whether others are resampled to that.
+
+    Examples
+    --------
+    >>> from tinyglass import read_recordings
+    >>> find_steps(read_recordings(), steps=0)
+    (3, False)
+    """
+    lengths = {window} if window else {recording.n_readings for recording in recordings}
+    resampled = bool(steps) or len(lengths) > 1 or max(lengths) > STEPS
+    return steps or (STEPS if resampled else lengths.pop()), resampled
+
+
 def fit_preparation(
     recordings: Sequence[Recording],
     *,
     scale: str | float = "standard",
     steps: int = 0,
+    inputs: Sequence[str] = ("raw",),
+    window: int = 0,
+    hop: int = 0,
     answers: bool = False,
 ) -> Preparation:
     """Return the preparation that suits these recordings, which are the training part.
@@ -208,9 +360,11 @@ def fit_preparation(
     recordings : sequence of Recording
     scale : {"standard", "none"} or float
         Per channel: (reading − mean) / standard deviation of these recordings (a constant
-        channel is only shifted); nothing; or reading / number.
+        channel is only shifted); nothing; or reading / number. Summaries and spectra likewise, value by value.
     steps : int
-        Readings to resample to; 0: none if all have the same length, otherwise 32.
+        Raw readings to resample to; 0: none if all have the same length of up to 32, otherwise 32.
+    inputs : of "raw", "summary", "spectrum"
+    window, hop : int, readings; 0: recordings are taken whole, or half a window
     answers : bool
         Whether labels are quantities, to be brought to mean 0 and deviation 1 too where
         `scale` is "standard".
@@ -226,52 +380,105 @@ def fit_preparation(
     >>> fit_preparation(read_recordings(), scale=100.0).scale
     (100.0,)
     """
-    first = recordings[0]
-    for recording in recordings:
-        for what in ("channels", "units"):
-            _check_same(what, getattr(first, what), recording, first.source)
-    lengths = {recording.n_readings for recording in recordings}
-    resample = bool(steps) or len(lengths) > 1
-    n_steps = steps or (lengths.pop() if len(lengths) == 1 else STEPS_WHERE_LENGTHS_DIFFER)
-    n_channels = len(first.channels)
-    needed = 8 * n_steps * n_channels * len(recordings)
-    if needed > LARGEST_TABLE:
-        raise ArgumentError(
-            f"{len(recordings)} recordings of {n_steps} readings need {needed / 2**30:,.1f} GiB, "
-            f"and at most {LARGEST_TABLE / 2**30:g} GiB are used",
-            "--steps",
-            "Resample to fewer readings",
-        )
-    offset, divisor = np.zeros(n_channels), np.ones(n_channels)
-    if scale == "standard":
-        readings = np.concatenate([_resampled(r.signal, n_steps) for r in recordings])
-        with np.errstate(over="ignore", invalid="ignore"):
-            offset, deviation = readings.mean(axis=0), readings.std(axis=0)
-        if not np.isfinite(deviation).all():
-            raise RecordingError(
-                f"The readings of channel {first.channels[int(np.argmin(np.isfinite(deviation)))]!r} are too large "
-                "to be standardised",
-                first.source,
-                "Delete the recording with the largest readings, or scale them",
-            )
-        divisor = np.where(deviation > 1e-12 * np.abs(readings).max(axis=0, initial=0), deviation, 1.0)
-    elif scale != "none":
-        divisor = np.full(n_channels, float(scale))
-    quantities = (
-        np.array([float(r.label or "nan") for r in recordings]) if answers and scale == "standard" else None
-    )
+    check_channels(recordings)
+    blank = blank_preparation(recordings, inputs, steps=steps, window=window, hop=hop)
+    material = measure_recordings(recordings, inputs, blank.n_steps, window=blank.window, hop=blank.hop)
+    return fit_rows(blank, material, np.arange(len(material.owner)), recordings, scale, answers)
+
+
+def blank_preparation(
+    recordings: Sequence[Recording], inputs: Sequence[str], *, steps: int = 0, window: int = 0, hop: int = 0
+) -> Preparation:
+    """Return the preparation for these recordings before anything is fitted; see `fit_preparation`."""
+    n_steps, resampled = find_steps(recordings, steps, window)
     rates = {recording.rate_hz for recording in recordings}
+    first = recordings[0]
     return Preparation(
         channels=first.channels,
         units=first.units,
         n_steps=n_steps,
-        resample=resample,
+        resample=resampled,
+        offset=(0.0,) * len(first.channels),
+        scale=(1.0,) * len(first.channels),
+        rate_hz=rates.pop() if len(rates) == 1 else None,
+        inputs=tuple(inputs),  # type: ignore[arg-type]
+        window=window,
+        hop=hop or -(-window // 2),
+    )
+
+
+def fit_rows(
+    blank: Preparation,
+    material: Material,
+    rows: np.ndarray,
+    recordings: Sequence[Recording],
+    scale: str | float,
+    answers: bool,
+) -> Preparation:
+    """Return the preparation with offsets and scales that suit some rows of the material.
+
+    Parameters
+    ----------
+    blank : Preparation, whose other fields are kept
+    material : Material
+    rows : int array, of the training part
+    recordings : sequence of Recording, that the material was measured of
+    scale, answers : as in `fit_preparation`
+
+    Raises
+    ------
+    RecordingError
+        If the readings are too large to be standardised.
+    """
+    n_channels = len(blank.channels)
+    features = [kind for kind in blank.inputs if kind != "raw"]
+    offset, divisor = np.zeros(n_channels), np.ones(n_channels)
+    n_features = sum(material.tables[kind][0].size for kind in features)
+    feature_offset, feature_scale = np.zeros(n_features), np.ones(n_features)
+    answer_offset, answer_scale = 0.0, 1.0
+    if scale == "standard":
+        if "raw" in blank.inputs:
+            readings = material.tables["raw"][rows].reshape(-1, n_channels)
+            offset, divisor = _mean_and_deviation(readings, blank.channels, recordings)
+        if features:
+            values = np.concatenate(
+                [material.tables[k][rows].reshape(len(rows), -1) for k in features], axis=1
+            )
+            names = [name for kind in features for name in name_inputs((kind,), blank.channels, 0)]
+            feature_offset, feature_scale = _mean_and_deviation(values, names, recordings)
+            deviation = np.sqrt(material.variances[rows].mean(axis=0) + material.means[rows].var(axis=0))
+            smallest = np.concatenate([smallest_scales(kind, deviation).ravel() for kind in features])
+            feature_scale = np.maximum(feature_scale, smallest)
+        if answers:
+            quantities = np.array([float(recordings[i].label or "nan") for i in material.owner[rows]])
+            answer_offset, answer_scale = float(quantities.mean()), float(quantities.std()) or 1.0
+    elif scale != "none":
+        divisor, feature_scale = divisor * float(scale), feature_scale * float(scale)
+    return msgspec.structs.replace(
+        blank,
         offset=tuple(offset.tolist()),
         scale=tuple(divisor.tolist()),
-        rate_hz=rates.pop() if len(rates) == 1 else None,
-        answer_offset=0.0 if quantities is None else float(quantities.mean()),
-        answer_scale=1.0 if quantities is None else float(quantities.std()) or 1.0,
+        feature_offset=tuple(feature_offset.tolist()),
+        feature_scale=tuple(feature_scale.tolist()),
+        answer_offset=answer_offset,
+        answer_scale=answer_scale,
     )
+
+
+def _mean_and_deviation(
+    values: np.ndarray, names: Sequence[str], recordings: Sequence[Recording]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return both of each column; a column that hardly varies gets the deviation 1."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        mean, deviation = values.mean(axis=0), values.std(axis=0)
+    if not np.isfinite(deviation).all():
+        raise RecordingError(
+            f"The readings of channel {names[int(np.argmin(np.isfinite(deviation)))]!r} are too large "
+            "to be standardised",
+            recordings[0].source,
+            "Delete the recording with the largest readings, or scale them",
+        )
+    return mean, np.where(deviation > 1e-12 * np.abs(values).max(axis=0, initial=0), deviation, 1.0)
 
 
 def _check_same(what: str, expected: tuple[str, ...], recording: Recording, whose: str) -> None:
@@ -288,20 +495,12 @@ def _listed(names: Sequence[str]) -> str:
     return ", ".join(name or "?" for name in names)
 
 
-def _resampled(signal: np.ndarray, n_steps: int) -> np.ndarray:
-    """Return the signal along straight lines between its readings, first and last kept."""
-    if len(signal) == n_steps:
-        return signal
-    at = np.linspace(0, len(signal) - 1, n_steps)
-    return np.stack([np.interp(at, np.arange(len(signal)), channel) for channel in signal.T], axis=1)
-
-
 def prepare_inputs(recordings: Sequence[Recording], preparation: Preparation) -> np.ndarray:
-    """Return the inputs of the network for each recording.
+    """Return the inputs of the network for each recording, or for each of its windows.
 
     Returns
     -------
-    float64 array, (n_recordings, n_inputs)
+    float64 array, (n_recordings or n_windows, n_inputs)
 
     Raises
     ------
@@ -315,36 +514,86 @@ def prepare_inputs(recordings: Sequence[Recording], preparation: Preparation) ->
     >>> prepare_inputs(recordings, fit_preparation(recordings, scale=100.0))[0].tolist()
     [1.0454, 0.02375, 0.0]
     """
-    offset, scale = np.array(preparation.offset), np.array(preparation.scale)
+    return prepare_pieces(recordings, preparation)[0]
+
+
+def prepare_pieces(
+    recordings: Sequence[Recording],
+    preparation: Preparation,
+    augment: Sequence[str] = (),
+    copies: int = 0,
+    seed: int = 0,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the inputs, and for each row the place of the recording that it is of."""
+    if not recordings:
+        return np.empty((0, preparation.n_inputs)), np.empty(0, dtype=int)
+    fitting = [_fitting(recording, preparation) for recording in recordings]
+    material = measure_recordings(
+        fitting,
+        preparation.inputs,
+        preparation.n_steps,
+        window=preparation.window,
+        hop=preparation.hop,
+        alterations=augment,
+        copies=copies,
+        seed=seed,
+    )
+    X = apply_rows(preparation, material, np.arange(len(material.owner)))
+    too_large = ~(np.abs(X) <= LARGEST_INPUT)
+    if too_large.any():
+        row, column = np.argwhere(too_large)[0]
+        raise RecordingError(
+            f"A reading is too large: prepared, it is {X[row, column]:.3g}",
+            recordings[material.owner[row]].source,
+            "Delete the recording, or scale its readings",
+        )
+    return X, material.owner
+
+
+def apply_rows(preparation: Preparation, material: Material, rows: np.ndarray) -> np.ndarray:
+    """Return the inputs of some rows of the material, (n_rows, n_inputs)."""
+    columns, n_done = [], 0
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+        for kind in preparation.inputs:
+            values = material.tables[kind][rows]
+            if kind == "raw":
+                values = (values - np.array(preparation.offset)) / np.array(preparation.scale)
+                columns.append(values.reshape(len(rows), -1))
+                continue
+            values = values.reshape(len(rows), -1)
+            own = slice(n_done, n_done := n_done + values.shape[1])
+            offset, scale = preparation.feature_offset[own], preparation.feature_scale[own]
+            columns.append((values - np.array(offset)) / np.array(scale))
+    return np.concatenate(columns, axis=1)
+
+
+def _fitting(recording: Recording, preparation: Preparation) -> Recording:
+    """Return the recording as the preparation takes it, or refuse it."""
     n_channels = len(preparation.channels)
-    X = np.empty((len(recordings), preparation.n_inputs))
-    for row, recording in zip(X, recordings, strict=True):
-        signal = recording.signal
-        one_row = len(signal) == 1 and preparation.n_steps > 1
-        one_channel = signal.shape[1] == 1 and preparation.n_steps == 1 and n_channels > 1
-        if (one_row or one_channel) and signal.size == preparation.n_inputs:
-            signal = signal.reshape(preparation.n_steps, n_channels)  # the same numbers as a row of a table
-        else:
-            named = recording.channels != unnamed(recording.signal.shape[1])
-            if named or len(recording.channels) != n_channels:
-                _check_same("channels", preparation.channels, recording, "those the network was trained on")
-            if any(recording.units):
-                _check_same("units", preparation.units, recording, "those the network was trained on")
-        if len(signal) != preparation.n_steps and not preparation.resample:
-            raise RecordingError(
-                f"Expected {preparation.n_steps} readings, found {len(signal)}",
-                recording.source,
-                "Give recordings as long as those the network was trained on, or train with --steps",
-            )
-        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-            row[:] = ((_resampled(signal, preparation.n_steps) - offset) / scale).ravel()
-        if not (np.abs(row) <= LARGEST_INPUT).all():
-            raise RecordingError(
-                f"A reading is too large: prepared, it is {row[np.argmax(~(np.abs(row) <= LARGEST_INPUT))]:.3g}",
-                recording.source,
-                "Delete the recording, or scale its readings",
-            )
-    return X
+    signal = recording.signal
+    one_row = len(signal) == 1 and preparation.n_steps > 1
+    one_channel = signal.shape[1] == 1 and preparation.n_steps == 1 and n_channels > 1
+    if (
+        (one_row or one_channel)
+        and signal.size == preparation.n_steps * n_channels
+        and not preparation.window
+    ):
+        # The same numbers as a row of a table.
+        return Recording(
+            signal.reshape(preparation.n_steps, n_channels), preparation.channels, source=recording.source
+        )
+    named = recording.channels != unnamed(signal.shape[1])
+    if named or len(recording.channels) != n_channels:
+        _check_same("channels", preparation.channels, recording, "those the network was trained on")
+    if any(recording.units):
+        _check_same("units", preparation.units, recording, "those the network was trained on")
+    if len(signal) != preparation.n_steps and not preparation.any_length:
+        raise RecordingError(
+            f"Expected {preparation.n_steps} readings, found {len(signal)}",
+            recording.source,
+            "Give recordings as long as those the network was trained on, or train with --steps",
+        )
+    return recording
 
 
 def expected_outputs(recordings: Sequence[Recording], classes: Sequence[str] | None) -> np.ndarray:
@@ -377,7 +626,12 @@ def expected_outputs(recordings: Sequence[Recording], classes: Sequence[str] | N
 
 
 def prepare(
-    recordings: Sequence[Recording], preparation: Preparation, classes: Sequence[str] | None
+    recordings: Sequence[Recording],
+    preparation: Preparation,
+    classes: Sequence[str] | None,
+    augment: Sequence[str] = (),
+    copies: int = 0,
+    seed: int = 0,
 ) -> Examples:
     """Return the examples for training from recordings.
 
@@ -386,10 +640,13 @@ def prepare(
     recordings : sequence of Recording, labelled
     preparation : Preparation, from `fit_preparation`
     classes : sequence of str, or None for regression
+    augment : of `tinyglass.augmentation.ALTERATIONS`
+    copies : int, altered copies of each recording or window, besides itself
+    seed : int, by which copies are altered
 
     Returns
     -------
-    Examples, one a recording
+    Examples, one a recording or a window; those of one recording are a group
 
     Examples
     --------
@@ -402,7 +659,8 @@ def prepare(
     Y = expected_outputs(recordings, classes)
     if classes is None:
         Y = (Y - preparation.answer_offset) / preparation.answer_scale
-    return Examples(prepare_inputs(recordings, preparation), Y, None if classes is None else tuple(classes))
+    X, owner = prepare_pieces(recordings, preparation, augment, copies, seed)
+    return Examples(X, Y[owner], None if classes is None else tuple(classes), owner)
 
 
 def balanced_class_weights(

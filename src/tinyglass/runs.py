@@ -18,6 +18,50 @@ Outcome = Literal["finished", "stopped_early", "interrupted", "diverged"]
 CURVES = ("losses", "accuracies", "validation_losses", "validation_accuracies")
 
 
+class Candidate(msgspec.Struct, frozen=True):
+    """One way to prepare recordings, and how well it did in validation.
+
+    Attributes
+    ----------
+    inputs, augment : tuple of str
+    value : float, accuracy, or R² for regression, of recordings left out
+    error : float, the standard error of how much worse it is than the one chosen; 0 for that one
+    loss : float, mean squared difference of the outputs, by which equal values are told apart
+    """
+
+    inputs: tuple[str, ...]
+    augment: tuple[str, ...]
+    value: float
+    error: float
+    loss: float
+
+
+class Choice(msgspec.Struct, frozen=True):
+    """What was chosen by validation inside the training part, and by how much.
+
+    Attributes
+    ----------
+    candidates : tuple of Candidate, the chosen one first
+    grouping : str, what never stood on both sides: "person", "device", "session" or "recording"
+    n_recordings : int, judged
+    n_folds : int
+    temperature, threshold : float
+    accepted : float, share of the judged recordings that reach the threshold
+    """
+
+    candidates: tuple[Candidate, ...]
+    grouping: str
+    n_recordings: int
+    n_folds: int
+    temperature: float
+    threshold: float
+    accepted: float
+
+    @property
+    def chosen(self) -> Candidate:
+        return self.candidates[0]
+
+
 @dataclass(frozen=True, eq=False)
 class Run:
     """A training: enough to replay any step of it exactly.
@@ -68,6 +112,16 @@ class Run:
         """Whole epochs made."""
         return len(self.losses)
 
+    @property
+    def choice(self) -> Choice | None:
+        """What was chosen by validation, where anything was."""
+        return msgspec.convert(self.about.get("choice"), Choice | None)
+
+    @property
+    def wished(self) -> Settings:
+        """The settings as they were given, before anything was chosen by validation."""
+        return msgspec.convert(self.about["wished"], Settings) if "wished" in self.about else self.settings
+
     def save(self, path: str | Path) -> None:
         """Write the run to a file that is whole or absent."""
         arrays = {name: getattr(self, name) for name in CURVES}
@@ -79,6 +133,8 @@ class Run:
             "classes": network.classes,
             "input_names": network.input_names,
             "preparation": network.preparation,
+            "threshold": network.threshold,
+            "temperature": network.temperature,
         }
         write_arrays(Path(path), "run", header, arrays)
 
@@ -95,8 +151,14 @@ class Run:
 
         def network(prefix: str) -> Network:
             layers = take_layers(arrays, header.activations, str(path), prefix)
-            threshold = header.settings.threshold
-            return Network(layers, header.classes, header.input_names, header.preparation, threshold)
+            return Network(
+                layers,
+                header.classes,
+                header.input_names,
+                header.preparation,
+                header.threshold,
+                header.temperature,
+            )
 
         try:
             _check_curves(arrays)
@@ -135,6 +197,8 @@ class _RunHeader(msgspec.Struct):
     fingerprint: str
     seconds: float
     about: dict[str, Any]
+    threshold: float = 0.0
+    temperature: float = 1.0
 
 
 class _CheckpointHeader(msgspec.Struct):
@@ -197,7 +261,7 @@ def restore_checkpoint(path: Path, trainer: Any, settings: Settings, fingerprint
             if not np.isfinite(arrays[name]).all():
                 raise ValueError(f"{name} is not finite")
         epoch, updates, best_epoch = arrays["counters"].tolist()
-        if not (epoch == len(arrays["losses"]) <= settings.epochs and 0 <= best_epoch <= epoch <= updates):
+        if not (epoch == len(arrays["losses"]) <= settings.n_epochs and 0 <= best_epoch <= epoch <= updates):
             raise ValueError("its counters contradict each other")
         trainer.restore(arrays)
     except (ValueError, KeyError, RuntimeError, TypeError) as error:

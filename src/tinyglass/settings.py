@@ -22,6 +22,8 @@ from .errors import ArgumentError, StorageError, nearest
 Positive = Meta(gt=0)
 LossName = Literal["auto", "half_squared_error", "mean_squared_error", "cross_entropy"]
 HiddenActivation = Literal["linear", "sigmoid", "tanh", "relu", "leaky_relu"]
+InputKind = Literal["raw", "summary", "spectrum"]
+Alteration = Literal["shift", "stretch", "gain", "noise", "rotate"]
 OutputActivation = Literal["auto", "linear", "sigmoid", "tanh", "relu", "leaky_relu", "softmax"]
 
 
@@ -38,14 +40,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     Examples
     --------
     >>> Settings(hidden=(8, 4), learning_rate=0.05).epochs
-    300
+    'auto'
     """
 
     hidden: Annotated[
         tuple[Annotated[int, Meta(ge=1, le=2**20)], ...],
         Meta(description="neurons of each hidden layer, such as 8,4; 'none' for no hidden layer"),
-    ] = (16,)
-    activation: Annotated[HiddenActivation, Meta(description="activation of the hidden layers")] = "tanh"
+    ] = (32,)
+    activation: Annotated[HiddenActivation, Meta(description="activation of the hidden layers")] = "relu"
     output: Annotated[
         OutputActivation,
         Meta(description="activation of the output layer; auto: softmax for classes, else linear"),
@@ -66,11 +68,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     optimizer: Annotated[
         Literal["sgd", "momentum", "nesterov", "adam"], Meta(description="how a gradient changes a weight")
     ] = "adam"
-    learning_rate: Annotated[float, Positive, Meta(description="how far one update goes")] = 0.01
+    learning_rate: Annotated[float, Positive, Meta(description="how far one update goes")] = 0.003
     schedule: Annotated[
         Literal["constant", "step", "cosine"],
         Meta(description="how the learning rate changes over the epochs"),
-    ] = "constant"
+    ] = "cosine"
     rate_drop: Annotated[float, Meta(gt=0, le=1, description="factor of the learning rate at a step")] = 0.5
     rate_every: Annotated[int, Meta(ge=1, le=2**31 - 1, description="epochs between two steps")] = 100
     momentum: Annotated[float, Meta(ge=0, lt=1, description="share of the velocity kept")] = 0.9
@@ -79,7 +81,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     epsilon: Annotated[float, Positive, Meta(description="Adam: keeps a division from zero")] = 1e-8
     l2: Annotated[
         float, Meta(ge=0, description="adds half of this times the squared weights to the loss")
-    ] = 0.0
+    ] = 0.001
     weight_limit: Annotated[
         Annotated[float, Positive] | None, Meta(description="no weight may leave ± this; 'none' for no limit")
     ] = None
@@ -88,10 +90,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         Meta(description="none, balanced, name=weight,… or JSON: how much a class counts"),
     ] = "none"
 
-    epochs: Annotated[int, Meta(ge=1, le=5 * 10**7, description="passes over all examples")] = 300
+    epochs: Annotated[
+        Annotated[int, Meta(ge=1, le=5 * 10**7)] | Literal["auto"],
+        Meta(description="passes over all examples; auto: 30 to 200, fewer the more examples there are"),
+    ] = "auto"
     batch: Annotated[
         int, Meta(ge=0, le=2**31 - 1, description="examples to an update; 0 or 'all': all of them")
-    ] = 8
+    ] = 16
     shuffle: Annotated[bool, Meta(description="a new order of the examples every epoch")] = True
     validation: Annotated[
         float, Meta(ge=0, lt=1, description="share of the examples kept aside to stop early by")
@@ -108,6 +113,32 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         float, Meta(ge=0, description="how much lower a validation loss must be to be better")
     ] = 0.0
 
+    inputs: Annotated[
+        tuple[InputKind, ...] | Literal["auto"],
+        Meta(
+            description="what the network is shown of a recording: raw, summary, spectrum, or several such as "
+            "raw,summary; auto: chosen by validation"
+        ),
+    ] = "auto"
+    augment: Annotated[
+        tuple[Alteration, ...] | Literal["auto"],
+        Meta(
+            description="altered copies of the training part: shift, stretch, gain, noise, rotate, or several; "
+            "'none' for none; auto: chosen by validation"
+        ),
+    ] = "auto"
+    copies: Annotated[int, Meta(ge=1, le=1000, description="altered copies of a recording, at most")] = 4
+    window: Annotated[
+        int, Meta(ge=0, le=2**31 - 1, description="readings of a window; 0: recordings are taken whole")
+    ] = 0
+    hop: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=2**31 - 1,
+            description="readings from the start of a window to that of the next; 0: half a window",
+        ),
+    ] = 0
     scale: Annotated[
         Literal["standard", "none"] | Annotated[float, Positive],
         Meta(description="standard (mean 0, deviation 1 per channel), none, or a number to divide by"),
@@ -115,12 +146,25 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     steps: Annotated[
         int,
         Meta(
-            ge=0, description="readings a recording is resampled to; 0: as they are, or 32 if lengths differ"
+            ge=0,
+            description="raw readings that a recording is resampled to; 0: as they are, or 32 where there are "
+            "more or their number differs",
         ),
     ] = 0
     threshold: Annotated[
-        float, Meta(ge=0, le=1, description="a prediction less sure than this is 'unknown'")
-    ] = 0.6
+        Annotated[float, Meta(ge=0, le=1)] | Literal["auto"],
+        Meta(
+            description="a prediction less sure than this is 'unknown'; auto: such that 95 % of the known "
+            "gestures are accepted in validation"
+        ),
+    ] = "auto"
+    temperature: Annotated[
+        Annotated[float, Positive] | Literal["auto"],
+        Meta(
+            description="the weighted sums before softmax are divided by it in a prediction; auto: such that "
+            "the probabilities fit the validation best"
+        ),
+    ] = "auto"
     task: Annotated[
         Literal["auto", "classification", "regression"],
         Meta(description="what labels are; auto: numbers that are not a few whole ones mean regression"),
@@ -130,6 +174,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         "float32"
     )
     seed: Annotated[int, Meta(ge=0, le=2**63 - 1, description="where all randomness comes from")] = 0
+
+    @property
+    def n_epochs(self) -> int:
+        """The passes over all examples, once they are decided."""
+        if self.epochs == "auto":
+            raise ArgumentError("The epochs are not decided", option("epochs"), "Use count_epochs first")
+        return self.epochs
 
     def __post_init__(self) -> None:
         numbers = {name: getattr(self, name) for name in self.__struct_fields__}
@@ -152,6 +203,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
                 option("patience"),
                 "Add --validation 0.2, or set --patience 0",
             )
+        if self.inputs == ():
+            raise ArgumentError(
+                "A network needs inputs", option("inputs"), "Use raw, summary, spectrum, or auto"
+            )
+        for name in ("inputs", "augment"):
+            kinds = getattr(self, name)
+            if kinds != "auto" and len(set(kinds)) < len(kinds):
+                raise ArgumentError(f"{show_value(kinds)} names one twice", option(name), "Name each once")
+        if self.hop and not self.window:
+            raise ArgumentError("A hop needs windows", option("hop"), "Add --window, or leave --hop out")
         if self.loss == "cross_entropy" and self.output not in ("auto", "softmax", "sigmoid"):
             raise ArgumentError(
                 f"Cross-entropy needs probabilities, and {self.output} outputs are none",
@@ -159,6 +220,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
                 "Use softmax or sigmoid outputs, or --loss half_squared_error",
             )
 
+
+EXAMPLES_SHOWN = 30_000  # in a whole training, if epochs are "auto"
+EPOCHS = (30, 200)  # the fewest and the most then
 
 PRESETS: dict[str, dict[str, Any]] = {
     "course": {
@@ -171,9 +235,15 @@ PRESETS: dict[str, dict[str, Any]] = {
         "loss": "half_squared_error",
         "optimizer": "sgd",
         "learning_rate": 0.01,
+        "schedule": "constant",
+        "l2": 0.0,
         "epochs": 100,
         "batch": 1,
+        "inputs": ("raw",),
+        "augment": (),
         "scale": 100.0,
+        "threshold": 0.6,
+        "temperature": 1.0,
     }
 }
 """Settings that go by a name. ``course``: the course's program as it should be."""
@@ -269,8 +339,8 @@ def describe(name: str) -> str:
 
     Examples
     --------
-    >>> describe("epochs")
-    'passes over all examples (default 300)'
+    >>> describe("rate_every")
+    'epochs between two steps (default 100)'
     """
     text, kind, default = explain_field(name)
     choices = f"; one of {', '.join(kind)}" if isinstance(kind, tuple) else ""
@@ -325,6 +395,8 @@ def parse_value(name: str, text: str) -> Any:
     parts = [part.strip() for part in text.split(",") if part.strip()]
     if name == "hidden":
         return [] if text == "none" else [_number(part) for part in parts]
+    if name in ("inputs", "augment"):
+        return text if text == "auto" else [] if text == "none" else re.split(r"\s*[,+]\s*", text)
     if name == "batch" and text == "all":
         return 0
     if name == "weight_limit" and text == "none":
@@ -391,12 +463,26 @@ def _as_typed(name: str, value: Any) -> Any:
     """Let the words of the command line, such as "all" or "8,4", stand in a file too."""
     if name == "hidden" and isinstance(value, int):
         return [value]
-    words = {"hidden", "batch", "weight_limit", "class_weight", "scale"}
+    words = {"hidden", "batch", "weight_limit", "class_weight", "scale", "inputs", "augment"}
     return parse_value(name, value) if name in words and isinstance(value, str) else value
 
 
+def count_epochs(settings: Settings, n_examples: int) -> int:
+    """Return the passes over all examples: as asked, or about 30,000 examples in all, 30 to 200 passes.
+
+    Examples
+    --------
+    >>> count_epochs(Settings(), 10), count_epochs(Settings(), 10_000)
+    (200, 30)
+    """
+    if settings.epochs == "auto":
+        fewest, most = EPOCHS
+        return min(most, max(fewest, EXAMPLES_SHOWN // n_examples))
+    return settings.epochs
+
+
 def resolve(settings: Settings, task: str) -> Settings:
-    """Return the settings with every ``auto`` decided, for a task.
+    """Return the settings with every ``auto`` decided that needs the task only.
 
     Raises
     ------

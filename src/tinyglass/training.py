@@ -9,19 +9,18 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import msgspec
 import numpy as np
 
+from .choice import choose, count_copies, is_open
 from .engine import check_size, check_start, check_targets, divergence, find_learning_rate, make_trainer
 from .errors import ArgumentError
-from .network import (
-    Network,
-    Preparation,
-    start_network,
-    with_parameters,
-)
+from .inputs import name_inputs
+from .network import Network, Preparation, start_network, with_parameters
 from .preparation import (
     Examples,
     balanced_class_weights,
+    check_channels,
     class_weights,
     find_classes,
     find_task,
@@ -30,10 +29,12 @@ from .preparation import (
 )
 from .recordings import Recording
 from .runs import CURVES, Outcome, Run, restore_checkpoint, write_checkpoint
-from .settings import Settings, resolve
+from .settings import Settings, count_epochs, resolve
+from .splits import find_groups
 
 SLICE = 0.04  # seconds in the core between two looks at progress, Ctrl-C and the checkpoint
 CHECKPOINT_EVERY = 1.0  # seconds, at least
+FEWEST_GROUPS = 5  # persons, devices or sessions, of which some can be kept aside
 CHECKPOINT_REST = 100  # times as long as writing one took: it costs at most 1 %
 
 
@@ -45,11 +46,13 @@ class Progress(NamedTuple):
     epoch : float, epochs made, of `epochs`
     epochs : int
     loss : float, of the last whole epoch; NaN before
+    stage : "choosing" (then `epoch` is the share that is done, of 1) or "training"
     """
 
     epoch: float
     epochs: int
     loss: float
+    stage: str = "training"
 
 
 @dataclass
@@ -112,41 +115,48 @@ def train(
     (('moving_away', 'moving_closer'), 100)
     """
     settings = settings or Settings()
+    watch = watch or Watch()
     task = find_task(recordings, settings.task)
     if classes is None and task == "classification":
         classes = find_classes(recordings)
     settings = resolve(settings, task)
+    check_channels(recordings)
     labels = np.array([recording.label for recording in recordings])
-    kept, aside = validation_split(np.arange(len(recordings)), labels, settings)
+    groups = find_groups(recordings)[1]
+    if len(set(groups.tolist())) < FEWEST_GROUPS:
+        groups = np.arange(len(recordings))
+    kept, aside = validation_split(groups, labels, settings)
+    training = [recordings[i] for i in kept]
+    if is_open(settings):
+        wished = settings
+
+        def fit(examples: Examples, settings: Settings, preparation: Preparation) -> Run:
+            return train_examples(examples, settings, watch=Watch(advise=False), preparation=preparation)
+
+        tell = watch.progress or (lambda progress: None)
+        settings, choice = choose(
+            training, settings, classes, fit, lambda share: tell(Progress(share, 1, np.nan, "choosing"))
+        )
+        watch.about |= {"wished": msgspec.to_builtins(wished), "choice": msgspec.to_builtins(choice)}
+    copies = count_copies(len(training), settings, settings.augment)
     preparation = fit_preparation(
-        [recordings[i] for i in kept],
+        training,
         scale=settings.scale,
         steps=settings.steps,
+        inputs=settings.inputs,
+        window=settings.window,
+        hop=settings.hop,
         answers=task == "regression",
     )
-    examples = prepare(recordings, preparation, classes)
     return train_examples(
-        examples.take(kept),
+        prepare(training, preparation, classes, settings.augment, copies, settings.seed),
         settings,
-        validation=examples.take(aside) if len(aside) else None,
+        validation=prepare([recordings[i] for i in aside], preparation, classes) if len(aside) else None,
         watch=watch,
         preparation=preparation,
-        input_names=input_names(preparation),
-    )
-
-
-def input_names(preparation: Preparation) -> tuple[str, ...]:
-    """Return a name for every input: the channel and, where there are several steps, the step.
-
-    Examples
-    --------
-    >>> input_names(Preparation(("x", "y"), ("g", "g"), 2, False, (0.0, 0.0), (1.0, 1.0)))
-    ('x[0]', 'y[0]', 'x[1]', 'y[1]')
-    """
-    if preparation.n_steps == 1:
-        return preparation.channels
-    return tuple(
-        f"{channel}[{step}]" for step in range(preparation.n_steps) for channel in preparation.channels
+        input_names=name_inputs(
+            preparation.inputs, preparation.channels, preparation.n_steps, preparation.rate_hz
+        ),
     )
 
 
@@ -226,6 +236,7 @@ def train_examples(
     """
     watch = watch or Watch()
     settings = resolve(settings or Settings(), "regression" if examples.classes is None else "classification")
+    settings = _without_choice(settings, examples.n_examples)
     sizes = (examples.n_inputs, *settings.hidden, examples.n_outputs)
     check_size(sizes, examples.n_examples, settings)
     for part in (examples, validation):
@@ -250,6 +261,7 @@ def train_examples(
             dtype=settings.precision,
             classes=examples.classes,
             threshold=settings.threshold,
+            temperature=settings.temperature,
             **meaning,
         )
     trainer = make_trainer(start, examples, validation, settings)
@@ -261,6 +273,13 @@ def train_examples(
         advise = partial(find_learning_rate, start, examples, validation, settings) if watch.advise else None
         raise divergence(status, trainer.trouble, run, advise)
     return run
+
+
+def _without_choice(settings: Settings, n_examples: int) -> Settings:
+    """Decide what a table of examples decides; whatever is chosen by validation is chosen before."""
+    usual: dict[str, Any] = {"inputs": ("raw",), "augment": (), "threshold": 0.0, "temperature": 1.0}
+    decided = {name: value for name, value in usual.items() if getattr(settings, name) == "auto"}
+    return msgspec.structs.replace(settings, epochs=count_epochs(settings, n_examples), **decided)
 
 
 def _drive(
@@ -277,7 +296,7 @@ def _drive(
                 write_checkpoint(watch.checkpoint, trainer, settings, fingerprint, now - began, watch.about)
                 due = now + max(CHECKPOINT_EVERY, CHECKPOINT_REST * (time.perf_counter() - now))
             if watch.progress is not None and watch.progress(
-                Progress(trainer.epoch + trainer.position / n_examples, settings.epochs, trainer.last_loss)
+                Progress(trainer.epoch + trainer.position / n_examples, settings.n_epochs, trainer.last_loss)
             ):
                 status = "interrupted"
                 break
@@ -289,7 +308,7 @@ def _drive(
     if watch.checkpoint is not None:
         write_checkpoint(watch.checkpoint, trainer, settings, fingerprint, seconds, watch.about)
     if watch.progress is not None and status in ("finished", "stopped_early"):
-        watch.progress(Progress(trainer.epoch, settings.epochs, trainer.last_loss))
+        watch.progress(Progress(trainer.epoch, settings.n_epochs, trainer.last_loss))
     sound: dict[str, Outcome] = {name: name for name in ("finished", "stopped_early", "interrupted")}
     state = trainer.state()
     validated = len(state["validation_losses"]) > 0

@@ -1,0 +1,346 @@
+"""What is chosen by validation inside the training part: inputs, augmentation, calibration.
+
+Recordings of the training part are left out in turn, grouped as the score groups them; every
+candidate is trained on the others and judged by those left out. The test part is not looked at.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
+from functools import partial
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from .errors import DivergenceError
+from .network import Network, Preparation
+from .prediction import tempered
+from .preparation import (
+    Examples,
+    Material,
+    apply_rows,
+    blank_preparation,
+    expected_outputs,
+    fit_rows,
+    measure_recordings,
+)
+from .recordings import Recording
+from .runs import Candidate, Choice, Run
+from .settings import Settings
+from .splits import Fold, inner_folds
+
+INPUTS: tuple[tuple[str, ...], ...] = (("raw",), ("raw", "summary"), ("summary", "spectrum"))
+"""What is tried where inputs are to be chosen; where two do equally well, the first."""
+
+AUGMENTATIONS: tuple[tuple[str, ...], ...] = (
+    ("shift",),
+    (),
+    ("shift", "gain"),
+    ("shift", "noise"),
+    ("shift", "rotate"),
+)
+"""What is tried where augmentation is to be chosen; where two do equally well, the first."""
+
+FEWEST_READINGS = 8  # of which a summary or a spectrum says more than the readings
+MOST_RECORDINGS = 1000  # by which choices are made
+MOST_ROWS = 4000  # with altered copies
+ACCEPTED = 0.95  # share of known gestures whose probability reaches the threshold
+TEMPERATURES = np.exp(np.linspace(math.log(0.2), math.log(5), 161))
+JOBS = 2
+LOOK = 0.04  # seconds between two looks at progress
+
+Fit = Callable[[Examples, Settings, Preparation], Run]
+
+
+def is_open(settings: Settings) -> bool:
+    """Return whether the settings leave anything to be chosen by validation.
+
+    Examples
+    --------
+    >>> is_open(Settings())
+    True
+    """
+    return "auto" in (settings.inputs, settings.augment, settings.threshold, settings.temperature)
+
+
+def choose(
+    recordings: Sequence[Recording],
+    settings: Settings,
+    classes: Sequence[str] | None,
+    fit: Fit,
+    tell: Callable[[float], Any] = lambda share: None,
+) -> tuple[Settings, Choice | None]:
+    """Return the settings with inputs, augmentation, temperature and threshold decided.
+
+    Inputs are chosen first, with the usual augmentation where raw readings are among them; then
+    the augmentation. The best by accuracy (for regression by R²) is taken. Temperature and
+    threshold come from the answers to the recordings left out.
+
+    Parameters
+    ----------
+    recordings : sequence of Recording, the training part
+    settings : Settings
+    classes : sequence of str, or None for regression
+    fit : function that trains on examples
+    tell : function of the share that is done; if it returns True, ``KeyboardInterrupt`` is raised
+
+    Returns
+    -------
+    settings : Settings
+    choice : Choice, or None where there were too few recordings to leave any out
+
+    Examples
+    --------
+    >>> from tinyglass import read_recordings, train
+    >>> run = train(read_recordings())
+    >>> run.settings.inputs
+    ('raw',)
+    """
+    judged = _thinned(recordings, settings)
+    folds, grouping = inner_folds(judged, classes is not None, settings.seed)
+    decided = _without_validation(recordings, settings, classes)
+    if not folds:
+        return decided, None
+    bench = _Bench(judged, settings, classes, folds, fit)
+    long_enough = np.median([recording.n_readings for recording in judged]) >= FEWEST_READINGS
+    kinds = _options(settings.inputs, INPUTS if long_enough else INPUTS[:1])
+    usual = [
+        _options(settings.augment, AUGMENTATIONS[:1] if "raw" in inputs else ((),))[0] for inputs in kinds
+    ]
+    wishes = list(zip(kinds, usual, strict=True))
+    share = 0.5 if settings.augment == "auto" else 1.0
+    bench.run(wishes, lambda done: tell(done * share))
+    best = bench.best(wishes)
+    if settings.augment == "auto" and "raw" in best[0]:
+        more = [(best[0], names) for names in AUGMENTATIONS if _can(names, judged)]
+        bench.run(more, lambda done: tell(share + done * (1 - share)))
+        best = bench.best(more)
+    temperature, threshold, accepted = _calibrate(bench.answers[best], bench.expected, settings, classes)
+    choice = Choice(
+        bench.candidates(best), grouping, len(judged), len(folds), temperature, threshold, accepted
+    )
+    decided = msgspec.structs.replace(
+        settings, inputs=best[0], augment=best[1], temperature=temperature, threshold=threshold
+    )
+    return decided, choice
+
+
+def _options(wish: Any, offered: Sequence[tuple[str, ...]]) -> Sequence[tuple[str, ...]]:
+    return offered if wish == "auto" else (tuple(wish),)
+
+
+def _can(names: tuple[str, ...], recordings: Sequence[Recording]) -> bool:
+    """Tell whether the alterations change anything: only axes can be turned."""
+    return "rotate" not in names or len(recordings[0].channels) % 3 == 0
+
+
+def _without_validation(
+    recordings: Sequence[Recording], settings: Settings, classes: Sequence[str] | None
+) -> Settings:
+    """Return the settings with what is usual in the place of what could not be chosen."""
+    inputs = INPUTS[0] if settings.inputs == "auto" else settings.inputs
+    return msgspec.structs.replace(
+        settings,
+        inputs=inputs,
+        augment=(AUGMENTATIONS[0] if "raw" in inputs else ())
+        if settings.augment == "auto"
+        else settings.augment,
+        threshold=0.6 if settings.threshold == "auto" else settings.threshold,
+        temperature=1.0 if settings.temperature == "auto" else settings.temperature,
+    )
+
+
+def _thinned(recordings: Sequence[Recording], settings: Settings) -> list[Recording]:
+    """Return at most `MOST_RECORDINGS`, each label and group keeping its share."""
+    if len(recordings) <= MOST_RECORDINGS:
+        return list(recordings)
+    random = np.random.default_rng([settings.seed, 3])
+    by_kind: dict[Any, list[int]] = {}
+    for place, r in enumerate(recordings):
+        by_kind.setdefault((r.label, r.person, r.device, r.session), []).append(place)
+    share = MOST_RECORDINGS / len(recordings)
+    kept = [
+        place
+        for places in by_kind.values()
+        for place in random.permutation(places)[: max(1, round(share * len(places)))]
+    ]
+    return [recordings[place] for place in sorted(kept)]
+
+
+class _Bench:
+    """Where candidates are tried, each on every fold."""
+
+    def __init__(
+        self,
+        recordings: list[Recording],
+        settings: Settings,
+        classes: Sequence[str] | None,
+        folds: Sequence[Fold],
+        fit: Fit,
+    ) -> None:
+        self.recordings, self.settings, self.classes = recordings, settings, classes
+        self.folds, self.fit = folds, fit
+        self.Y = expected_outputs(recordings, classes)
+        self.judged = np.sort(np.concatenate([fold.test for fold in folds]))
+        self.expected = self.Y[self.judged]
+        self.answers: dict[Any, np.ndarray] = {}
+        self.materials: dict[tuple[str, ...], Material] = {}
+
+    def run(
+        self, wishes: Sequence[tuple[tuple[str, ...], tuple[str, ...]]], tell: Callable[[float], Any]
+    ) -> None:
+        """Train each candidate on each fold, and keep its answers to what was left out."""
+        new = [wish for wish in wishes if wish not in self.answers]
+        kinds = {kind for inputs, _ in new for kind in inputs}
+        for _, augment in new:
+            have = self.materials.get(augment)
+            if have is None or not kinds <= set(have.tables):
+                self.materials[augment] = self._measured(kinds, augment)
+        jobs = [(wish, fold) for wish in new for fold in self.folds]
+        results = _in_parallel([partial(self._answer, *job) for job in jobs], tell)
+        for number, wish in enumerate(new):
+            answers = np.zeros_like(self.Y)
+            for k, fold in enumerate(self.folds):
+                answers[fold.test] = results[number * len(self.folds) + k]
+            self.answers[wish] = answers[self.judged]
+
+    def _blank(self, recordings: Sequence[Recording], inputs: Sequence[str]) -> Preparation:
+        s = self.settings
+        return blank_preparation(recordings, inputs, steps=s.steps, window=s.window, hop=s.hop)
+
+    def _measured(self, kinds: set[str], augment: tuple[str, ...]) -> Material:
+        blank = self._blank(self.recordings, sorted(kinds))
+        return measure_recordings(
+            self.recordings,
+            blank.inputs,
+            blank.n_steps,
+            window=blank.window,
+            hop=blank.hop,
+            alterations=augment,
+            copies=count_copies(len(self.recordings), self.settings, augment),
+            seed=self.settings.seed,
+        )
+
+    def _answer(self, wish: tuple[tuple[str, ...], tuple[str, ...]], fold: Fold) -> np.ndarray:
+        inputs, augment = wish
+        material = self.materials[augment]
+        blank = self._blank(self.recordings, inputs)
+        preparation = fit_rows(
+            blank,
+            material,
+            material.rows(fold.train),
+            self.recordings,
+            self.settings.scale,
+            self.classes is None,
+        )
+        rows = material.rows(fold.train, altered=True)
+        Y = (
+            self.Y
+            if self.classes is not None
+            else ((self.Y - preparation.answer_offset) / preparation.answer_scale)
+        )
+        examples = Examples(
+            apply_rows(preparation, material, rows),
+            Y[material.owner[rows]],
+            None if self.classes is None else tuple(self.classes),
+            material.owner[rows],
+        )
+        network = _trained(self.fit, examples, self.settings, preparation)
+        tested = material.rows(fold.test)
+        outputs = network.outputs(apply_rows(preparation, material, tested)).astype(float)
+        if self.classes is None:
+            outputs = outputs * preparation.answer_scale + preparation.answer_offset
+        owner = material.owner[tested]
+        return np.stack([outputs[owner == place].mean(axis=0) for place in fold.test])
+
+    def goodness(self, wish: Any) -> np.ndarray:
+        """Return how good each answer is: 1 or 0 for right or wrong; for quantities, less the squared error."""
+        answers = self.answers[wish]
+        if self.classes is None:
+            return 1 - ((answers - self.expected)[:, 0] ** 2) / (self.expected.var() or 1.0)
+        return (answers.argmax(axis=1) == self.expected.argmax(axis=1)).astype(float)
+
+    def best(self, wishes: Sequence[Any]) -> Any:
+        """Return the candidate with the best value; of equals the one with the lowest loss."""
+        return max(wishes, key=lambda wish: (self.goodness(wish).mean(), -self.loss(wish)))
+
+    def loss(self, wish: Any) -> float:
+        return float(((self.answers[wish] - self.expected) ** 2).sum(axis=1).mean())
+
+    def candidates(self, best: Any) -> tuple[Candidate, ...]:
+        """Return all that were tried, the best first."""
+        found = []
+        for wish in sorted(self.answers, key=lambda w: (w != best, -self.goodness(w).mean(), self.loss(w))):
+            behind = self.goodness(best) - self.goodness(wish)
+            error = float(behind.std(ddof=1) / math.sqrt(len(behind))) if len(behind) > 1 else 0.0
+            inputs, augment = wish
+            found.append(
+                Candidate(inputs, augment, float(self.goodness(wish).mean()), error, self.loss(wish))
+            )
+        return tuple(found)
+
+
+def count_copies(n_recordings: int, settings: Settings, augment: Sequence[str]) -> int:
+    """Return the altered copies of each recording: as asked, fewer where there are many recordings.
+
+    Examples
+    --------
+    >>> count_copies(10, Settings(), ("shift",)), count_copies(1500, Settings(), ("shift",))
+    (4, 2)
+    """
+    return min(settings.copies, MOST_ROWS // n_recordings) if augment else 0
+
+
+def _trained(fit: Fit, examples: Examples, settings: Settings, preparation: Preparation) -> Network:
+    try:
+        return fit(examples, settings, preparation).network
+    except DivergenceError as error:
+        return error.run.network
+
+
+def _in_parallel(jobs: Sequence[Callable[[], Any]], tell: Callable[[float], Any]) -> list[Any]:
+    """Return what each job returns; the core lets several run at a time."""
+    pool = ThreadPoolExecutor(JOBS)
+    try:
+        futures = [pool.submit(job) for job in jobs]
+        pending = set(futures)
+        while pending:
+            if tell(1 - len(pending) / len(jobs)):
+                raise KeyboardInterrupt
+            _, pending = wait(pending, LOOK, FIRST_COMPLETED)
+        return [future.result() for future in futures]
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _calibrate(
+    answers: np.ndarray, expected: np.ndarray, settings: Settings, classes: Sequence[str] | None
+) -> tuple[float, float, float]:
+    """Return temperature, threshold, and the share of the answers that reach it.
+
+    The temperature makes the cross-entropy lowest; that all answers were right is held against it
+    as J. Platt does (Advances in Large Margin Classifiers, 1999): a right class counts
+    1 − 1 / (n + 2), so that certainty needs many recordings.
+    """
+    temperature = settings.temperature
+    softmax = classes is not None and settings.output in ("auto", "softmax")
+    if temperature == "auto":
+        temperature = _best_temperature(answers, expected) if softmax else 1.0
+    threshold = settings.threshold
+    if classes is None:
+        return temperature, 0.0 if threshold == "auto" else threshold, 1.0
+    largest = (tempered(answers, temperature) if softmax else answers).max(axis=1)
+    if threshold == "auto":
+        threshold = float(np.clip(np.quantile(largest, 1 - ACCEPTED, method="lower"), 0, 1))
+        threshold = math.floor(threshold * 1e6) / 1e6  # so that rounding to float32 does not reject the last
+    return temperature, threshold, float((largest >= threshold).mean())
+
+
+def _best_temperature(answers: np.ndarray, expected: np.ndarray) -> float:
+    n, k = expected.shape
+    target = np.where(expected > 0.5, 1 - 1 / (n + 2), 1 / (n + 2) / max(1, k - 1))
+    losses = [-(target * np.log(np.maximum(tempered(answers, t), 1e-30))).sum() for t in TEMPERATURES]
+    return float(f"{TEMPERATURES[int(np.argmin(losses))]:.3g}")

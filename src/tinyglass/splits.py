@@ -1,0 +1,253 @@
+"""Which recordings train and which are tested, so that a score holds for the next person.
+
+A random split flatters: recordings of one person, device or session resemble one another. So
+the strictest grouping that the data names stands wholly on one side.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from .errors import ArgumentError
+from .network import read_only
+from .recordings import Recording
+
+GROUPINGS = ("person", "device", "session")  # the strictest first; then every recording by itself
+SPLITS = ("auto", "published", *GROUPINGS, "recording")
+MOST_LEFT_OUT_ONE_BY_ONE = 30  # recordings
+MOST_GROUPS_LEFT_OUT_ONE_BY_ONE = 20
+FOLDS = 5
+SURELY_A_COPY = 16  # equal numbers in a row; fewer may coincide
+
+
+@dataclass(frozen=True, eq=False)
+class Fold:
+    """Places of the recordings that train, and of those that are tested.
+
+    Attributes
+    ----------
+    train, test : int arrays
+    """
+
+    train: np.ndarray
+    test: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """How recordings are parted for a score.
+
+    Attributes
+    ----------
+    name : str, such as "leave one person out", "published split", "5-fold"
+    grouping : str, what never stands on both sides: "person", "device", "session" or "recording"
+    groups : int array, (n_recordings,)
+    folds : tuple of Fold
+    """
+
+    name: str
+    grouping: str
+    groups: np.ndarray
+    folds: tuple[Fold, ...]
+
+
+def find_groups(recordings: Sequence[Recording], grouping: str = "auto") -> tuple[str, np.ndarray]:
+    """Return the strictest grouping that the recordings name, and the group of each.
+
+    Recordings that do not name theirs are one group.
+
+    Returns
+    -------
+    grouping : "person", "device", "session" or "recording"
+    groups : int array, (n_recordings,)
+
+    Raises
+    ------
+    ArgumentError
+        If the grouping asked for has fewer than two groups.
+
+    Examples
+    --------
+    >>> one, two = (Recording([[1.0]], label="wave", person=name) for name in ("Ada", "Bo"))
+    >>> find_groups([one, two, two])
+    ('person', array([0, 1, 1]))
+    """
+    for kind in GROUPINGS if grouping == "auto" else (grouping,):
+        if kind == "recording":
+            break
+        names = [getattr(recording, kind) for recording in recordings]
+        if len(set(names)) > 1:
+            order = {name: number for number, name in enumerate(dict.fromkeys(names))}
+            return kind, np.array([order[name] for name in names])
+        if grouping != "auto":
+            raise ArgumentError(
+                f"The recordings name {len(set(names) - {None})} {kind}s; leaving one out takes two",
+                "--split",
+                f"Name them with --group {kind}=PATTERN, or use --split auto",
+            )
+    return "recording", np.arange(len(recordings))
+
+
+def find_split(
+    recordings: Sequence[Recording], classification: bool, *, split: str = "auto", seed: int = 0
+) -> Split:
+    """Return the strictest split that the data names.
+
+    ``auto`` is the first that there is of: leaving each person, device or session out (in five
+    parts where there are more than twenty); the published parts, if no such group stands in both;
+    leaving each of up to 30 recordings out; five parts. What is tested is never trained on as an
+    exact copy.
+
+    Parameters
+    ----------
+    recordings : sequence of Recording
+    classification : bool, whether every fold should have its share of every label
+    split : {"auto", "published", "person", "device", "session", "recording"}
+    seed : int, by which the parts are drawn
+
+    Raises
+    ------
+    ArgumentError
+        If the split asked for cannot be made.
+
+    Examples
+    --------
+    >>> from tinyglass import read_recordings
+    >>> split = find_split(read_recordings(), classification=True)
+    >>> split.name, len(split.folds)
+    ('leave one out', 10)
+    """
+    if split not in SPLITS:
+        raise ArgumentError(f"Unknown split {split!r}", "--split", f"Choose one of {', '.join(SPLITS)}")
+    parts = np.array([recording.split or "" for recording in recordings])
+    published = {"train", "test"} <= set(parts)
+    if split == "published" and not published:
+        raise ArgumentError(
+            "The recordings have no train and test part",
+            "--split",
+            "Use --split auto, or name a part with --test",
+        )
+    grouping, groups = find_groups(recordings, "auto" if split in ("auto", "published") else split)
+    crossed = bool(set(groups[parts == "train"]) & set(groups[parts == "test"]))
+    if published and (split == "published" or (split == "auto" and not crossed)):
+        name, folds = (
+            "published split",
+            [Fold(np.flatnonzero(parts != "test"), np.flatnonzero(parts == "test"))],
+        )
+    elif grouping != "recording":
+        name, folds = _by_group(recordings, groups, grouping, classification, seed)
+    elif len(recordings) <= MOST_LEFT_OUT_ONE_BY_ONE:
+        name, folds = "leave one out", _leave_out_each(groups)
+    else:
+        folds = in_parts(recordings, groups, FOLDS, classification, seed)
+        name = f"{len(folds)}-fold"
+    return Split(name, grouping, read_only(groups), _without_copies(recordings, folds))
+
+
+def random_split(recordings: Sequence[Recording], classification: bool, seed: int = 0) -> Split:
+    """Return the split that flatters: five parts drawn at random, whoever made the recordings.
+
+    Examples
+    --------
+    >>> from tinyglass import read_recordings
+    >>> random_split(read_recordings(), classification=True).name
+    '5-fold at random'
+    """
+    each = np.arange(len(recordings))
+    folds = in_parts(recordings, each, FOLDS, classification, seed)
+    return Split(f"{len(folds)}-fold at random", "recording", read_only(each), tuple(folds))
+
+
+def in_parts(
+    recordings: Sequence[Recording], groups: np.ndarray, n_parts: int, classification: bool, seed: int
+) -> list[Fold]:
+    """Return folds in which each group is tested once, and every label has its share in each part.
+
+    Examples
+    --------
+    >>> from tinyglass import read_recordings
+    >>> data = read_recordings()
+    >>> [len(fold.test) for fold in in_parts(data, np.arange(10), 5, True, seed=0)]
+    [2, 2, 2, 2, 2]
+    """
+    from sklearn.model_selection import GroupKFold, KFold, StratifiedGroupKFold, StratifiedKFold
+
+    labels = [recording.label or "" for recording in recordings]
+    alone = len(set(groups.tolist())) == len(groups)
+    random = {"shuffle": True, "random_state": seed % 2**32}
+    n_parts = min(n_parts, len(set(groups.tolist())))
+    if classification:
+        n_parts = max(2, min(n_parts, max(Counter(labels).values())))
+        splitter = StratifiedKFold(n_parts, **random) if alone else StratifiedGroupKFold(n_parts, **random)
+    else:
+        splitter = KFold(n_parts, **random) if alone else GroupKFold(n_parts, **random)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # a class with fewer recordings than parts
+        return [Fold(train, test) for train, test in splitter.split(labels, labels, groups) if len(test)]
+
+
+def inner_folds(recordings: Sequence[Recording], classification: bool, seed: int) -> tuple[list[Fold], str]:
+    """Return the folds by which choices are made inside the training part, grouped as the score is.
+
+    A fold that would train without one of the classes is left out; where grouping leaves none,
+    every recording stands by itself.
+
+    Returns
+    -------
+    folds : list of Fold; empty where recordings are too few to leave any out
+    grouping : str
+
+    Examples
+    --------
+    >>> from tinyglass import read_recordings
+    >>> folds, grouping = inner_folds(read_recordings(), True, seed=0)
+    >>> len(folds), grouping
+    (5, 'recording')
+    """
+    labels = np.array([recording.label or "" for recording in recordings])
+    grouping, groups = find_groups(recordings)
+    alone = np.arange(len(recordings))
+    for kind, own in ((grouping, groups), ("recording", alone)):
+        if len(recordings) < 2:
+            break
+        folds = in_parts(recordings, own, FOLDS, classification, seed)
+        if classification:
+            folds = [fold for fold in folds if set(labels[fold.train]) == set(labels)]
+        if folds:
+            return list(_without_copies(recordings, folds)), kind
+    return [], "recording"
+
+
+def _leave_out_each(groups: np.ndarray) -> list[Fold]:
+    return [
+        Fold(np.flatnonzero(groups != group), np.flatnonzero(groups == group)) for group in np.unique(groups)
+    ]
+
+
+def _by_group(
+    recordings: Sequence[Recording], groups: np.ndarray, grouping: str, classification: bool, seed: int
+) -> tuple[str, list[Fold]]:
+    if groups.max() < MOST_GROUPS_LEFT_OUT_ONE_BY_ONE:
+        return f"leave one {grouping} out", _leave_out_each(groups)
+    folds = in_parts(recordings, groups, FOLDS, classification, seed)
+    return f"{len(folds)}-fold by {grouping}", folds
+
+
+def _without_copies(recordings: Sequence[Recording], folds: Sequence[Fold]) -> tuple[Fold, ...]:
+    """Leave out of each training part what is an exact copy of a tested recording."""
+    key = np.array([_numbers(recording, number) for number, recording in enumerate(recordings)])
+    if len(set(key.tolist())) == len(key):
+        return tuple(folds)
+    kept = [fold.train[~np.isin(key[fold.train], key[fold.test])] for fold in folds]
+    return tuple(Fold(k if len(k) else fold.train, fold.test) for k, fold in zip(kept, folds, strict=True))
+
+
+def _numbers(recording: Recording, number: int) -> int:
+    """Return a number that exact copies share."""
+    signal = recording.signal
+    return hash((signal.shape, signal.tobytes())) if signal.size >= SURELY_A_COPY else -1 - number
