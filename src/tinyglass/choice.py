@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from functools import partial
 from typing import Any
 
@@ -17,6 +16,7 @@ import numpy as np
 
 from .errors import DivergenceError
 from .network import Network, Preparation
+from .parallel import in_parallel
 from .prediction import tempered
 from .preparation import (
     Examples,
@@ -49,8 +49,6 @@ MOST_RECORDINGS = 1000  # by which choices are made
 MOST_ROWS = 4000  # with altered copies
 ACCEPTED = 0.95  # share of known gestures whose probability reaches the threshold
 TEMPERATURES = np.exp(np.linspace(math.log(0.2), math.log(5), 161))
-JOBS = 2
-LOOK = 0.04  # seconds between two looks at progress
 
 Fit = Callable[[Examples, Settings, Preparation], Run]
 
@@ -99,7 +97,7 @@ def choose(
     >>> run.settings.inputs
     ('raw',)
     """
-    judged = _thinned(recordings, settings)
+    judged = thinned(recordings, settings)
     folds, grouping = inner_folds(judged, classes is not None, settings.seed)
     decided = _without_validation(recordings, settings, classes)
     if not folds:
@@ -117,7 +115,7 @@ def choose(
     if settings.augment == "auto" and "raw" in best[0]:
         more = [(best[0], names) for names in AUGMENTATIONS if _can(names, judged)]
         bench.run(more, lambda done: tell(share + done * (1 - share)))
-        best = bench.best(more)
+        best = bench.first_unless_better(more)
     temperature, threshold, accepted = _calibrate(bench.answers[best], bench.expected, settings, classes)
     choice = Choice(
         bench.candidates(best), grouping, len(judged), len(folds), temperature, threshold, accepted
@@ -153,7 +151,7 @@ def _without_validation(
     )
 
 
-def _thinned(recordings: Sequence[Recording], settings: Settings) -> list[Recording]:
+def thinned(recordings: Sequence[Recording], settings: Settings) -> list[Recording]:
     """Return at most `MOST_RECORDINGS`, each label and group keeping its share."""
     if len(recordings) <= MOST_RECORDINGS:
         return list(recordings)
@@ -200,7 +198,7 @@ class _Bench:
             if have is None or not kinds <= set(have.tables):
                 self.materials[augment] = self._measured(kinds, augment)
         jobs = [(wish, fold) for wish in new for fold in self.folds]
-        results = _in_parallel([partial(self._answer, *job) for job in jobs], tell)
+        results = in_parallel([partial(self._answer, *job) for job in jobs], tell)
         for number, wish in enumerate(new):
             answers = np.zeros_like(self.Y)
             for k, fold in enumerate(self.folds):
@@ -267,6 +265,12 @@ class _Bench:
         """Return the candidate with the best value; of equals the one with the lowest loss."""
         return max(wishes, key=lambda wish: (self.goodness(wish).mean(), -self.loss(wish)))
 
+    def first_unless_better(self, wishes: Sequence[Any]) -> Any:
+        """Return the first candidate, unless the best one is better by more than a standard error."""
+        best, first = self.best(wishes), wishes[0]
+        ahead = self.goodness(best) - self.goodness(first)
+        return best if ahead.mean() > _standard_error(ahead) else first
+
     def loss(self, wish: Any) -> float:
         return float(((self.answers[wish] - self.expected) ** 2).sum(axis=1).mean())
 
@@ -281,6 +285,11 @@ class _Bench:
                 Candidate(inputs, augment, float(self.goodness(wish).mean()), error, self.loss(wish))
             )
         return tuple(found)
+
+
+def _standard_error(differences: np.ndarray) -> float:
+    n = len(differences)
+    return float(differences.std(ddof=1) / math.sqrt(n)) if n > 1 else 0.0
 
 
 def count_copies(n_recordings: int, settings: Settings, augment: Sequence[str]) -> int:
@@ -299,21 +308,6 @@ def _trained(fit: Fit, examples: Examples, settings: Settings, preparation: Prep
         return fit(examples, settings, preparation).network
     except DivergenceError as error:
         return error.run.network
-
-
-def _in_parallel(jobs: Sequence[Callable[[], Any]], tell: Callable[[float], Any]) -> list[Any]:
-    """Return what each job returns; the core lets several run at a time."""
-    pool = ThreadPoolExecutor(JOBS)
-    try:
-        futures = [pool.submit(job) for job in jobs]
-        pending = set(futures)
-        while pending:
-            if tell(1 - len(pending) / len(jobs)):
-                raise KeyboardInterrupt
-            _, pending = wait(pending, LOOK, FIRST_COMPLETED)
-        return [future.result() for future in futures]
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
 
 
 def _calibrate(

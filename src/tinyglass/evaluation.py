@@ -1,27 +1,32 @@
-"""Honest scores: how well a network will do on recordings it has not seen."""
+"""Honest scores: how well a network will do on recordings, and people, it has not seen."""
 
 from __future__ import annotations
 
 import math
-import warnings
+from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import msgspec
 import numpy as np
 
+from .baselines import fit_line, most_frequent, nearest_neighbours
 from .errors import ArgumentError, DivergenceError
 from .network import Network, read_only
+from .parallel import in_parallel
 from .prediction import answers
-from .preparation import expected_outputs, find_classes, find_task
+from .preparation import check_channels, expected_outputs, find_classes, find_task
 from .recordings import Recording
 from .settings import Settings
-from .training import Watch, train
+from .splits import Fold, Split, find_groups, find_split, random_split
+from .training import Progress, Watch, train
 
-MOST_LEFT_OUT_ONE_BY_ONE = 30
-FOLDS = 5
+PUBLISHED = "published split"
 RESAMPLES = 2000
+Z = 1.959963984540054  # 95 % of a normal distribution lie within ± this
+CHOOSING = 0.8  # share of a training's time that its choices take
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,19 +36,29 @@ class Score:
     Attributes
     ----------
     task : "classification" or "regression"
-    split : str, how the recordings were parted: "leave one out", "5-fold" or "test part"
+    split : str, how the recordings were parted: "leave one person out", "published split", "5-fold", …
+    grouping : str, what never stood on both sides: "person", "device", "session" or "recording"
     value : float
         Accuracy, or R² for regression; over several seeds the mean.
     deviation : float or None
         Its standard deviation over the seeds.
     interval : (float, float)
-        95 % interval of `value` for other recordings like these.
+        95 % interval of `value` for other recordings, and groups, like these.
     values : tuple of float, one a seed
-    n_train, n_test : int, recordings of one training, and tested in all
+    n_train, n_test : int, recordings of the first training, and tested in all
     classes : tuple of str, or None
     expected : array, (n_test,), class numbers, or quantities
     predicted : array, (n_test,), the same, of the first seed
+    outputs : array, (n_test, n_outputs), of the first seed, calibrated
+    tested : int array, (n_test,), places of the tested recordings among those given
+    neighbours : int array, (n_test,), places of the nearest recordings that were trained on
+    n_groups : int, persons, devices, sessions or recordings tested
     mean_absolute_error : float or None; of the first seed, for regression
+    baselines : dict, name to value, on the same split: majority class and 1-nearest neighbour, or mean and
+        linear fit
+    baseline_errors : dict, for regression: name to mean absolute error
+    random : float or None, the value that parting at random would have given
+    inputs : dict, how often which inputs were chosen
     failed : int, trainings that diverged or saturated; their last sound network was scored
     """
 
@@ -58,12 +73,21 @@ class Score:
     classes: tuple[str, ...] | None
     expected: np.ndarray
     predicted: np.ndarray
+    outputs: np.ndarray
+    tested: np.ndarray
+    neighbours: np.ndarray
+    grouping: str = "recording"
+    n_groups: int = 0
     mean_absolute_error: float | None = None
+    baselines: dict[str, float] = field(default_factory=dict)
+    baseline_errors: dict[str, float] = field(default_factory=dict)
+    random: float | None = None
+    inputs: dict[str, int] = field(default_factory=dict)
     failed: int = 0
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "expected", read_only(self.expected))
-        object.__setattr__(self, "predicted", read_only(self.predicted))
+        for name in ("expected", "predicted", "outputs", "tested", "neighbours"):
+            object.__setattr__(self, name, read_only(getattr(self, name)))
 
     @property
     def name(self) -> str:
@@ -79,26 +103,73 @@ class Score:
             np.add.at(table, (self.expected, self.predicted), 1)
         return table
 
+    @property
+    def recall(self) -> dict[str, float | None]:
+        """By class, the share of its recordings that were recognised; None where it has none."""
+        return self._shares(self.confusion.sum(axis=1))
+
+    @property
+    def precision(self) -> dict[str, float | None]:
+        """By class, the share of right ones among what was taken for it; None where nothing was."""
+        return self._shares(self.confusion.sum(axis=0))
+
+    def _shares(self, totals: np.ndarray) -> dict[str, float | None]:
+        right = np.diag(self.confusion)
+        pairs = zip(self.classes or (), right.tolist(), totals.tolist(), strict=True)
+        return {name: own / total if total else None for name, own, total in pairs}
+
+    @property
+    def in_words(self) -> str:
+        """How the recordings were parted, and with how many seeds, in a few words."""
+        group = "" if self.grouping == "recording" else f" of {self.n_groups} {self.grouping}s"
+        if self.split in ("test part", PUBLISHED):
+            words = f"tested on {self.n_test} recordings{group} that were set apart for it"
+        elif self.split.startswith("leave one"):
+            one = "recording" if self.grouping == "recording" else self.grouping
+            words = f"each {one} was left out once and predicted by a network trained on the others; {self.n_test} "
+            words += f"recordings{group}"
+        else:
+            parts = self.split.partition("-")[0]
+            words = f"{self.n_test} recordings{group} were parted in {parts}, each part left out once"
+        if self.deviation is not None:
+            words += f"; mean of {len(self.values)} seeds, standard deviation {self.deviation:.4f}"
+        return words
+
+    @property
+    def worst(self) -> np.ndarray:
+        """Places in `tested`, the most wrongly answered first.
+
+        For classes, those whose own class got the smallest output; for quantities, those whose
+        answer is farthest off.
+        """
+        if self.classes is None:
+            return np.argsort(-np.abs(self.expected - self.predicted), kind="stable")
+        own = self.outputs[np.arange(self.n_test), self.expected]
+        return np.argsort(own - self.outputs.max(axis=1), kind="stable")
+
 
 def evaluate(
     recordings: Sequence[Recording],
     settings: Settings | None = None,
     *,
     test: Sequence[Recording] | None = None,
+    split: str = "auto",
     seeds: int = 1,
     progress: Callable[[float], Any] | None = None,
 ) -> Score:
     """Train on a part of the recordings, test on the rest, and return the score.
 
-    Without a test part, each of up to 30 recordings is left out once; more recordings are
-    parted in five. The preparation is fitted anew on each training part.
+    Everything that training does, choices included, is done anew on each training part. The
+    strictest split that the data names is used; see `tinyglass.splits.find_split`.
 
     Parameters
     ----------
     recordings : sequence of Recording, labelled
     settings : Settings, optional
     test : sequence of Recording, optional: a test part of its own
+    split : {"auto", "published", "person", "device", "session", "recording"}
     seeds : int; the trainings are repeated with the seeds settings.seed, settings.seed + 1, …
+        What the first chose by validation, the others keep.
     progress : function of the share that is done, 0 to 1
         If it returns True, ``KeyboardInterrupt`` is raised, as after Ctrl-C: a part has no score.
 
@@ -117,31 +188,155 @@ def evaluate(
     if seeds < 1:
         raise ArgumentError(f"Expected one seed or more, found {seeds}", "seeds", "Give 1 or more")
     settings = settings or Settings()
-    task, classes, expected = expected_answers(recordings, test, settings)
+    tell = progress or (lambda share: None)
+    task, classes, _ = expected_answers(recordings, test, settings)
     settings = msgspec.structs.replace(settings, task=task)
-    tested = list(recordings if test is None else test)
-    split, parts = _split(recordings, classes, settings) if test is None else ("test part", None)
-    folds = parts or [(list(range(len(recordings))), list(range(len(tested))))]
+    everything = list(recordings)
+    if test is not None:
+        everything = [replace(r, split="train") for r in recordings] + [
+            replace(r, split="test") for r in test
+        ]
+        split = "published"
+    check_channels(everything)
+    parts = find_split(everything, classes is not None, split=split, seed=settings.seed)
+    flatters = parts.grouping != "recording" or (parts.name == PUBLISHED and test is None)
+    part = 0.85 if flatters else 1.0
+    trial = _Trial(everything, settings, classes, parts)
+    trial.run(seeds, lambda share: tell(share * part))
+    random = None
+    if flatters:
+        drawn = _Trial(
+            everything, trial.usual, classes, random_split(everything, classes is not None, settings.seed)
+        )
+        drawn.run(1, lambda share: tell(part + share * (1 - part)))
+        random = drawn.values()[0]
+    shift = len(recordings) if test is not None else 0
+    return trial.score("test part" if test is not None else parts.name, random, shift)
 
-    values, first_predicted, failed = [], None, 0
-    for number in range(seeds):
-        seeded = msgspec.structs.replace(settings, seed=settings.seed + number)
-        predicted = np.zeros(len(tested), dtype=expected.dtype)
-        for done, (kept, left_out) in enumerate(folds):
-            begun = number + done / len(folds)
 
-            def tell(share: float, begun: float = begun) -> Any:
-                return progress is not None and progress((begun + share / len(folds)) / seeds)
+class _Trial:
+    """Trainings on every fold of a split, and what they answered to what was left out."""
 
-            network, sound = _train_quietly([recordings[i] for i in kept], seeded, classes, tell)
-            failed += not sound
-            predicted[left_out] = _decided(answers(network, [tested[i] for i in left_out]), classes)
-        values.append(_value(expected, predicted, classes))
-        first_predicted = predicted if first_predicted is None else first_predicted
-    assert first_predicted is not None
-    return _score(
-        split, values, expected, first_predicted, classes, len(folds[0][0]), seed=settings.seed, failed=failed
-    )
+    def __init__(
+        self,
+        recordings: Sequence[Recording],
+        settings: Settings,
+        classes: tuple[str, ...] | None,
+        split: Split,
+    ) -> None:
+        self.recordings, self.settings, self.classes, self.split = recordings, settings, classes, split
+        self.tested = np.sort(np.concatenate([fold.test for fold in split.folds]))
+        self.expected = _decided(expected_outputs([recordings[i] for i in self.tested], classes), classes)
+        n = len(recordings)
+        self.outputs: list[np.ndarray] = []
+        self.neighbours = np.zeros(n, dtype=int)
+        self.baselines: dict[str, np.ndarray] = {}
+        self.decided: list[Settings] = []
+        self.failed = 0
+
+    @property
+    def usual(self) -> Settings:
+        """The settings that were decided most often."""
+        return Counter(self.decided).most_common(1)[0][0] if self._hashable() else self.decided[0]
+
+    def _hashable(self) -> bool:
+        return not isinstance(self.settings.class_weight, dict)
+
+    def run(self, seeds: int, tell: Callable[[float], Any]) -> None:
+        """Train on each fold, with each seed."""
+        n, width = len(self.recordings), len(self.classes or (0,))
+        self.outputs = [np.zeros((n, width)) for _ in range(seeds)]
+        for number, fold in enumerate(self.split.folds):
+
+            def told(share: float, begun: int = number) -> Any:
+                return tell((begun + share) / len(self.split.folds))
+
+            networks = [self._train(fold, self.settings, partial(_from, told, 0.0, 1 / seeds), True)]
+            decided = self.decided[-1]
+            others = [
+                partial(self._train, fold, msgspec.structs.replace(decided, seed=self.settings.seed + k))
+                for k in range(1, seeds)
+            ]
+            networks += in_parallel(others, partial(_from, told, 1 / seeds, 1.0))
+            tested = [self.recordings[i] for i in fold.test]
+            for outputs, network in zip(self.outputs, networks, strict=True):
+                outputs[fold.test] = answers(network, tested)
+            self._compare(fold, networks[0])
+        tell(1.0)
+
+    def _train(
+        self, fold: Fold, settings: Settings, tell: Callable[[float], Any] | None = None, first: bool = False
+    ) -> Network:
+        """Return a network trained on a fold, whether or not the training went well."""
+
+        def progress(p: Progress) -> Any:
+            done = p.epoch / p.epochs
+            return tell is not None and tell(
+                done * CHOOSING if p.stage == "choosing" else CHOOSING + done * (1 - CHOOSING)
+            )
+
+        watch = Watch(progress, advise=False)
+        try:
+            run = train([self.recordings[i] for i in fold.train], settings, watch, classes=self.classes)
+        except DivergenceError as error:
+            run = error.run
+            self.failed += 1
+        if watch.interrupted:
+            raise KeyboardInterrupt
+        if first:
+            self.decided.append(run.settings)
+        return run.network
+
+    def _compare(self, fold: Fold, network: Network) -> None:
+        """Let the baselines answer to a fold, on the inputs of the network."""
+        assert network.preparation is not None
+        trained, tested = ([self.recordings[i] for i in part] for part in (fold.train, fold.test))
+        known = _decided(expected_outputs(trained, self.classes), self.classes)
+        near = nearest_neighbours(trained, tested, network.preparation)
+        self.neighbours[fold.test] = fold.train[near]
+        found = (
+            {"majority class": most_frequent(known, len(tested)), "1-nearest neighbour": known[near]}
+            if self.classes is not None
+            else {
+                "mean": np.full(len(tested), known.mean()),
+                "linear fit": fit_line(trained, known, tested, network.preparation),
+            }
+        )
+        for name, predicted in found.items():
+            whole = self.baselines.setdefault(name, np.zeros(len(self.recordings), dtype=known.dtype))
+            whole[fold.test] = predicted
+
+    def values(self) -> list[float]:
+        """Return accuracy or R² for each seed."""
+        return [
+            _value(self.expected, _decided(o[self.tested], self.classes), self.classes) for o in self.outputs
+        ]
+
+    def score(self, name: str, random: float | None, shift: int) -> Score:
+        outputs = [o[self.tested] for o in self.outputs]
+        baselines = {key: predicted[self.tested] for key, predicted in self.baselines.items()}
+        errors = {key: float(np.abs(p - self.expected).mean()) for key, p in baselines.items()}
+        return make_score(
+            name,
+            outputs,
+            self.expected,
+            self.classes,
+            groups=self.split.groups[self.tested],
+            tested=self.tested - shift,
+            neighbours=self.neighbours[self.tested],
+            grouping=self.split.grouping,
+            n_train=len(self.split.folds[0].train),
+            baselines={key: _value(self.expected, p, self.classes) for key, p in baselines.items()},
+            baseline_errors=errors if self.classes is None else {},
+            random=random,
+            inputs=dict(Counter("+".join(settings.inputs) for settings in self.decided)),
+            failed=self.failed,
+        )
+
+
+def _from(tell: Callable[[float], Any], begin: float, end: float, share: float) -> Any:
+    """Tell the share of a piece of work that is a part of another."""
+    return tell(begin + (end - begin) * share)
 
 
 def expected_answers(
@@ -162,6 +357,11 @@ def expected_answers(
 def score_network(network: Network, recordings: Sequence[Recording]) -> Score:
     """Return how well a trained network does on labelled recordings.
 
+    Parameters
+    ----------
+    network : Network, with a preparation
+    recordings : sequence of Recording, labelled
+
     Examples
     --------
     >>> from tinyglass import read_recordings, score_network, train
@@ -169,82 +369,53 @@ def score_network(network: Network, recordings: Sequence[Recording]) -> Score:
     1.0
     """
     expected = _decided(expected_outputs(recordings, network.classes), network.classes)
-    predicted = _decided(answers(network, recordings), network.classes)
-    return _score(
-        "test part", [_value(expected, predicted, network.classes)], expected, predicted, network.classes
+    grouping, groups = find_groups(recordings)
+    everything = np.arange(len(recordings))
+    return make_score(
+        "test part",
+        [answers(network, recordings)],
+        expected,
+        network.classes,
+        groups=groups,
+        grouping=grouping,
+        tested=everything,
+        neighbours=everything,
     )
 
 
-def _score(
+def make_score(
     split: str,
-    values: list[float],
+    outputs: Sequence[np.ndarray],
     expected: np.ndarray,
-    predicted: np.ndarray,
     classes: tuple[str, ...] | None,
-    n_train: int = 0,
     *,
-    seed: int = 0,
-    failed: int = 0,
+    groups: np.ndarray,
+    **facts: Any,
 ) -> Score:
-    """Return the score from its value for each seed, and from what the first seed predicted."""
-    value = float(np.mean(values))
-    quantities = classes is None
+    """Return the score of the outputs for each seed; see `Score` for the other facts."""
+    predicted = [_decided(o, classes) for o in outputs]
+    values = [_value(expected, p, classes) for p in predicted]
+    if classes is None:
+        interval = _bootstrap_interval(expected, predicted[0], groups)
+    else:
+        interval = group_interval(np.mean([p == expected for p in predicted], axis=0), groups)
     return Score(
-        task="regression" if quantities else "classification",
+        task="regression" if classes is None else "classification",
         split=split,
-        value=value,
+        value=float(np.mean(values)),
         deviation=float(np.std(values, ddof=1)) if len(values) > 1 else None,
-        interval=(
-            _bootstrap_interval(expected, predicted, seed)
-            if quantities
-            else wilson_interval(value, len(expected))
-        ),
+        interval=interval,
         values=tuple(values),
-        n_train=n_train,
+        n_train=facts.pop("n_train", 0),
         n_test=len(expected),
+        n_groups=len(set(groups.tolist())),
         classes=classes,
         expected=expected,
-        predicted=predicted,
-        mean_absolute_error=float(np.abs(expected - predicted).mean()) if quantities else None,
-        failed=failed,
+        predicted=predicted[0],
+        outputs=outputs[0],
+        mean_absolute_error=float(np.abs(expected - predicted[0]).mean()) if classes is None else None,
+        **facts,
     )
-
-
-def _split(
-    recordings: Sequence[Recording], classes: tuple[str, ...] | None, settings: Settings
-) -> tuple[str, list[tuple[list[int], list[int]]]]:
-    n = len(recordings)
-    if n <= MOST_LEFT_OUT_ONE_BY_ONE:
-        return "leave one out", [([j for j in range(n) if j != i], [i]) for i in range(n)]
-    from sklearn.model_selection import KFold, StratifiedKFold
-
-    labels = [recording.label for recording in recordings]
-    if classes is None:
-        splitter = KFold(FOLDS, shuffle=True, random_state=settings.seed % 2**32)
-    else:
-        folds = min(FOLDS, max(labels.count(name) for name in classes))
-        splitter = StratifiedKFold(max(2, folds), shuffle=True, random_state=settings.seed % 2**32)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # a class with fewer recordings than folds
-        parts = [(kept.tolist(), left_out.tolist()) for kept, left_out in splitter.split(labels, labels)]
-    return f"{len(parts)}-fold", parts
-
-
-def _train_quietly(
-    recordings: list[Recording],
-    settings: Settings,
-    classes: tuple[str, ...] | None,
-    tell: Callable[[float], Any],
-) -> tuple[Network, bool]:
-    """Return a network, and whether its training ended well."""
-    watch = Watch(progress=lambda p: tell(min(1.0, p.epoch / p.epochs)), advise=False)
-    try:
-        run = train(recordings, settings, watch, classes=classes)
-    except DivergenceError as error:
-        return error.run.network, False
-    if watch.interrupted:
-        raise KeyboardInterrupt
-    return run.network, True
 
 
 def _decided(outputs: np.ndarray, classes: tuple[str, ...] | None) -> np.ndarray:
@@ -267,7 +438,10 @@ def r2(expected: np.ndarray, predicted: np.ndarray) -> float:
     return float(1 - ((expected - predicted) ** 2).sum() / spread) if spread > 0 else 0.0
 
 
-def wilson_interval(share: float, n: int) -> tuple[float, float]:
+# ---------------------------------------------------------------- intervals
+
+
+def wilson_interval(share: float, n: float, z: float = Z) -> tuple[float, float]:
     """Return the 95 % interval of a share seen in `n` independent trials.
 
     E. B. Wilson, Journal of the American Statistical Association 22, 1927. It stays inside
@@ -278,16 +452,58 @@ def wilson_interval(share: float, n: int) -> tuple[float, float]:
     >>> [round(end, 3) for end in wilson_interval(1.0, 10)]
     [0.722, 1.0]
     """
-    z = 1.959963984540054
     middle = (share + z * z / (2 * n)) / (1 + z * z / n)
     reach = z / (1 + z * z / n) * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
     return (max(0.0, middle - reach) if share > 0 else 0.0, min(1.0, middle + reach) if share < 1 else 1.0)
 
 
-def _bootstrap_interval(expected: np.ndarray, predicted: np.ndarray, seed: int) -> tuple[float, float]:
-    """Return the 95 % interval of R² by drawing the recordings anew (B. Efron, 1979)."""
-    random = np.random.default_rng([seed, 2])
-    draws = random.integers(0, len(expected), (RESAMPLES, len(expected)))
-    values = [r2(expected[draw], predicted[draw]) for draw in draws]
+def group_interval(right: np.ndarray, groups: np.ndarray) -> tuple[float, float]:
+    """Return the 95 % interval of the share of right answers for other groups like these.
+
+    Answers within a group resemble one another, so they count as fewer trials: their number
+    divided by the design effect, the variance between groups over that of independent answers; and
+    few groups say little about their variance, so Student's t takes the place of the normal
+    distribution (E. L. Korn, B. I. Graubard, Survey Methodology 24, 1998). Where all answers
+    are right or all wrong, each group counts as one trial. With one answer a group it is `wilson_interval`.
+
+    Parameters
+    ----------
+    right : array, (n_answers,), 1 for right, 0 for wrong, or the mean of several seeds
+    groups : array, (n_answers,)
+
+    Examples
+    --------
+    >>> right, groups = np.array([1, 1, 1, 1, 0, 0, 1, 1]), np.array([0, 0, 1, 1, 2, 2, 3, 3])
+    >>> [round(end, 2) for end in group_interval(right, groups)]
+    [0.19, 0.98]
+    """
+    n, share = len(right), float(right.mean())
+    numbers = np.unique(groups, return_inverse=True)[1]
+    n_groups = int(numbers.max()) + 1
+    if n_groups == n:
+        return wilson_interval(share, n)
+    if n_groups == 1:
+        return 0.0, 1.0
+    from scipy.stats import t
+
+    z = float(t.ppf(0.975, n_groups - 1))
+    if share in (0.0, 1.0):
+        return wilson_interval(share, n_groups, z)
+    residuals = np.bincount(numbers, weights=right - share)
+    between = n_groups / (n_groups - 1) * (residuals**2).sum() / n**2
+    effect = max(1.0, between / (share * (1 - share) / n))
+    return wilson_interval(share, n / effect, z)
+
+
+def _bootstrap_interval(
+    expected: np.ndarray, predicted: np.ndarray, groups: np.ndarray
+) -> tuple[float, float]:
+    """Return the 95 % interval of R² by drawing the groups anew (B. Efron, 1979)."""
+    random = np.random.default_rng(2)
+    members = [np.flatnonzero(groups == group) for group in np.unique(groups)]
+    values = []
+    for _ in range(RESAMPLES):
+        draw = np.concatenate([members[i] for i in random.integers(0, len(members), len(members))])
+        values.append(r2(expected[draw], predicted[draw]))
     low, high = np.percentile(values, [2.5, 97.5])
     return float(low), float(high)

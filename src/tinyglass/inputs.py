@@ -101,9 +101,9 @@ def spectrum(stack: np.ndarray) -> np.ndarray:
 
     The mean is taken off; pieces of 64 readings, each beginning in the middle of the one before, are
     faded in and out by sin²(π·t/64); the squared magnitudes of their discrete Fourier transforms are
-    averaged (P. D. Welch, IEEE Transactions on Audio and Electroacoustics 15, 1967), two
-    frequencies to a band, and their fourth roots taken: louder is not everything. Shorter
-    signals are followed by zeros.
+    averaged and divided by Σ sin⁴ = 24 (P. D. Welch, IEEE Transactions on Audio and
+    Electroacoustics 15, 1967), two frequencies to a band, and their fourth roots taken: louder is
+    not everything. Shorter signals are followed by zeros.
 
     Parameters
     ----------
@@ -129,7 +129,7 @@ def spectrum(stack: np.ndarray) -> np.ndarray:
     for start in starts:
         piece = signals[:, start : start + SEGMENT] * fade
         power += np.abs(np.fft.rfft(piece, axis=1)[:, : SEGMENT // 2]) ** 2
-    power /= len(starts)
+    power /= len(starts) * (fade**2).sum()
     bands = power.reshape(len(signals), N_BANDS, -1, signals.shape[2]).mean(axis=2)
     return bands**0.25
 
@@ -157,7 +157,7 @@ FEATURES = {
 
 
 def smallest_scales(kind: str, deviation: np.ndarray) -> np.ndarray:
-    """Return what the scale of each value is at least: what 1 % of the channel's deviation would make of it.
+    """Return what the scale of each value is at least: 1 % of the channel's deviation, or of its square root.
 
     A value that hardly differs between recordings (the mean, where each was standardised by
     itself) would otherwise be blown up until its rounding counted as much as the gesture.
@@ -174,10 +174,10 @@ def smallest_scales(kind: str, deviation: np.ndarray) -> np.ndarray:
     Examples
     --------
     >>> smallest_scales("summary", np.array([4.0]))[:3].round(2).ravel().tolist()
-    [0.04, 0.2, 0.04]
+    [0.04, 0.02, 0.04]
     """
-    share = SMALLEST_SHARE * deviation
-    return np.stack([np.sqrt(share) if rooted else share for rooted in FEATURES[kind].rooted])
+    natural = [np.sqrt(deviation) if rooted else deviation for rooted in FEATURES[kind].rooted]
+    return SMALLEST_SHARE * np.stack(natural)
 
 
 def count_features(kinds: Sequence[str], n_channels: int) -> int:

@@ -122,7 +122,7 @@ def print_training(
         ("network", f"{'-'.join(map(str, network.sizes))}, {network.n_weights} weights"),
         (
             "epochs",
-            f"{run.epochs} of {run.settings.epochs}"
+            f"{run.epochs} of {run.settings.n_epochs}"
             + (", stopped early" if run.outcome == "stopped_early" else ""),
         ),
         ("loss", f"{run.losses[0]:.6g} → {run.losses[-1]:.6g}" if run.epochs else "–"),

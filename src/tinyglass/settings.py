@@ -81,7 +81,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     epsilon: Annotated[float, Positive, Meta(description="Adam: keeps a division from zero")] = 1e-8
     l2: Annotated[
         float, Meta(ge=0, description="adds half of this times the squared weights to the loss")
-    ] = 0.001
+    ] = 0.003
     weight_limit: Annotated[
         Annotated[float, Positive] | None, Meta(description="no weight may leave ± this; 'none' for no limit")
     ] = None

@@ -12,7 +12,18 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import RecordingError, StorageError
-from . import csv, tinyspark
+from . import (
+    arduino,
+    createai,
+    csv,
+    edge_impulse,
+    long_table,
+    magic_wand,
+    numpy_arrays,
+    serial,
+    series,
+    tinyspark,
+)
 from .describing import describe
 from .names import about_names
 from .places import find_sources
@@ -35,7 +46,18 @@ __all__ = [
 COURSE = Path(__file__).parent / "course"
 """The course's ten recordings, © the TinySpark course, CC BY-SA 4.0."""
 
-READERS: tuple[Callable[[Source], Iterable[Recording] | None], ...] = (tinyspark.read, csv.read)
+READERS: tuple[Callable[[Source], Iterable[Recording] | None], ...] = (
+    tinyspark.read,
+    edge_impulse.read,
+    createai.read,
+    magic_wand.read,
+    series.read,
+    numpy_arrays.read,
+    long_table.read,
+    arduino.read,
+    csv.read,
+    serial.read,
+)
 """Every reader, the strictest first."""
 
 
@@ -81,18 +103,17 @@ def read_recordings(
     if not top.exists():
         raise StorageError("There is no such file or folder", str(top), "Check the spelling of the path")
     sources = list(find_sources(top))
-    sources, label = describe(sources)
+    sources, described = describe(sources)
     abouts = about_names([s.path for s in sources], groups, [s.name for s in sources])
     recordings: list[Recording] = []
-    repairs: list[Repair] = []
-    dropped: list[Dropped] = []
+    repairs, dropped = described.account()
     total, done = sum(source.size for source in sources) or 1, 0
     for source, about in zip(sources, abouts, strict=True):
-        source.about = about
+        source.about = described.about(source, about, groups or ())
         if progress is not None:
             source.progress = lambda share, done=done, size=source.size: progress((done + share * size) / total)
             source.progress(0.0)
-        found = label(source, _read(source))
+        found = described(source, _read(source))
         done += source.size
         recordings += found
         own_repairs, own_dropped = source.account()
