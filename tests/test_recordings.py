@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from conftest import ROOT
 from tinyglass import Recording, RecordingError, StorageError, fit_preparation, read_recordings, with_labels
 from tinyglass import recordings as module
+from tinyglass.recordings import source
 
 SHARED = ROOT.parent / "shared" / "data" / "tinyspark"
 
@@ -383,15 +384,13 @@ def test_hidden_files_and_descriptions_of_the_data_are_no_recordings(tmp_path):
     assert len(read_recordings(tmp_path)) == 1
 
 
-def test_a_stray_file_is_refused_not_skipped(tmp_path):
+def test_a_stray_file_is_named_not_skipped(tmp_path):
     written(tmp_path, "wave/1.csv", "1,2\n3,4\n")
     written(tmp_path, "wave/notes.txt", "it rained that day\n")
-    written(tmp_path, "wave/photo.jpg", b"\xff\xd8\xff\xe0\x00\x10JFIF\x00")
-    with pytest.raises(RecordingError) as caught:
-        read_recordings(tmp_path)
-    assert "2 of the files" in caught.value.what
-    assert "notes.txt" in caught.value.what
-    assert "photo.jpg" in caught.value.what
+    written(tmp_path, "wave/photo.dat", b"\xff\xd8\xff\xe0\x00\x10JFIF\x00")
+    data = read_recordings(tmp_path)
+    assert len(data) == 1
+    assert [(Path(d.where).name, d.n_readings) for d in data.dropped] == [("notes.txt", 0), ("photo.dat", 0)]
 
 
 @pytest.mark.parametrize("content", [b"", b"\n\n", b"\x00\x01\x02", b"words only\n", b"a,b\n", bytes(5000)])
@@ -427,12 +426,11 @@ def test_a_device_or_a_pipe_is_refused_instead_of_read_for_ever(tmp_path):
         read_recordings("/dev/zero")
 
 
-def test_a_file_too_large_is_refused_unread(tmp_path):
-    path = tmp_path / "wave.csv"
-    with open(path, "wb") as file:
-        file.truncate(module.LARGEST_FILE + 1)
-    with pytest.raises(RecordingError, match="at most 1,073,741,824 are read"):
-        read_recordings(path)
+def test_a_file_too_large_is_refused_unread(tmp_path, monkeypatch):
+    monkeypatch.setattr(source, "LARGEST_IN_MEMORY", 1000)
+    monkeypatch.setattr(Path, "read_bytes", lambda self: pytest.fail("it was read"))
+    with pytest.raises(RecordingError, match="at most 1,000 of this format are read"):
+        read_recordings(written(tmp_path, "wave.txt", PRINTOUT.replace("]\n", "[1, 2, 3],\n" * 100 + "]\n")))
 
 
 def test_an_endless_line_is_refused(tmp_path):

@@ -20,13 +20,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from . import __version__
-from .errors import ArgumentError, StorageError, TinyglassError, nearest
+from .errors import ArgumentError, StorageError, TinyglassError, nearest, printable
 from .printing import (
     CHECKPOINT,
     MODEL,
     REPORT,
     RUN,
+    data_facts,
     print_confusion,
+    print_data,
     print_json,
     print_network,
     print_predictions,
@@ -51,7 +53,7 @@ if TYPE_CHECKING:
     from .evaluation import Score
     from .network import Network
     from .prediction import Prediction
-    from .recordings import Recording
+    from .recordings import DataSet, Recording
     from .runs import Run
 
 INTERRUPTED = 130  # the exit code that shells give Ctrl-C
@@ -138,14 +140,22 @@ def make_parser() -> _Parser:
         verb.set_defaults(verb=run, parser=verb)
         return verb
 
-    verb = add("train", train_verb, "train a network on recordings, score it, and write model and report")
+    verb = add("data", data_verb, "show what recordings hold, and what looks wrong with them")
+    _add_path(verb)
+    _add_reading(verb)
     verb.add_argument(
-        "path",
-        nargs="?",
-        type=Path,
-        metavar="PATH",
-        help="recordings: a file or a folder (default: the course's ten)",
+        "--save", type=Path, metavar="FILE", help="write the recordings as a table: .parquet or .csv"
     )
+    verb.add_argument(
+        "--plot",
+        type=Path,
+        metavar="FILE",
+        help="draw all recordings by class and channel: .svg, .png or .pdf",
+    )
+    _add_json(verb)
+
+    verb = add("train", train_verb, "train a network on recordings, score it, and write model and report")
+    _add_path(verb)
     verb.add_argument(
         "--out", type=Path, required=True, metavar="DIR", help="folder for model, run and report"
     )
@@ -199,6 +209,46 @@ def make_parser() -> _Parser:
     return parser
 
 
+def _add_path(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument(
+        "path",
+        nargs="?",
+        type=Path,
+        metavar="PATH",
+        help="recordings: a file, a folder or an archive (default: the course's ten)",
+    )
+
+
+def _add_reading(verb: argparse.ArgumentParser) -> None:
+    group = verb.add_argument_group(
+        "reading", "which recordings, and by which names; \\, is a comma in a label"
+    )
+    group.add_argument("--label", metavar="L", help="the label of recordings that carry none")
+    group.add_argument(
+        "--only",
+        type=_labels,
+        action="extend",
+        metavar="A,B",
+        help="use the recordings with these labels only",
+    )
+    group.add_argument(
+        "--rename",
+        type=_pairs,
+        action="extend",
+        default=[],
+        metavar="OLD=NEW",
+        help="give a label another name, or the name of another label; may be repeated",
+    )
+    group.add_argument(
+        "--group",
+        type=_kind_and_pattern,
+        action="append",
+        default=[],
+        metavar="KIND=PATTERN",
+        help="take the person, session, device or label from each path: a regular expression; may be repeated",
+    )
+
+
 def _add_json(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--json", action="store_true", help="print one JSON object, and nothing else")
 
@@ -220,6 +270,71 @@ def _count(text: str) -> int:
     if not text.isdigit() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"expected a whole number of 1 or more, found {text!r}")
     return int(text)
+
+
+def _labels(text: str) -> list[str]:
+    """Return the labels between commas."""
+    return [_unescaped(part) for part in re.split(r"(?<!\\),", text)]
+
+
+def _pairs(text: str) -> list[tuple[str, str]]:
+    """Return the (old, new) labels of a=b,c=d."""
+    pairs = [re.split(r"(?<!\\)=", part, maxsplit=1) for part in re.split(r"(?<!\\),", text)]
+    if not all(len(pair) == 2 and all(pair) for pair in pairs):
+        raise argparse.ArgumentTypeError(f"expected OLD=NEW, found {text!r}")
+    return [(_unescaped(old), _unescaped(new)) for old, new in pairs]
+
+
+def _unescaped(label: str) -> str:
+    return re.sub(r"\\([,=\\])", r"\1", label)
+
+
+def _kind_and_pattern(text: str) -> tuple[str, str]:
+    kind, equals, pattern = text.partition("=")
+    if not (kind and equals and pattern):
+        raise argparse.ArgumentTypeError(f"expected KIND=PATTERN, such as person='a(\\d+)', found {text!r}")
+    return kind, pattern
+
+
+# ---------------------------------------------------------------- data
+
+
+def data_verb(options: argparse.Namespace) -> int:
+    """Show what was read, and what looks wrong."""
+    from .findings import find_problems
+    from .recordings import COURSE
+
+    data = _read(options, options.path)
+    findings = find_problems(data)
+    if options.save is not None:
+        from .recordings.saving import save_recordings
+
+        save_recordings(data, options.save, protect=options.path or COURSE)
+    if options.plot is not None:
+        from .figures import plot_recordings
+
+        plot_recordings(data, options.plot)
+    if options.json:
+        print_json(data_facts(data, findings))
+    else:
+        print_data(data, findings, "the course (CC BY-SA 4.0)" if options.path is None else str(options.path))
+        for wish in (options.save, options.plot):
+            if wish is not None:
+                print(printable(f"written: {wish}"))
+    return 0
+
+
+def _read(options: argparse.Namespace, path: Path | None) -> DataSet:
+    """Return the recordings at the path, read and chosen as the options of reading say."""
+    from .recordings import read_recordings
+    from .recordings.choosing import choose
+
+    with progress_bar() as (show, _):
+        data = read_recordings(
+            path, groups=dict(options.group), progress=lambda share: show("reading", share)
+        )
+        show("reading", 1.0)
+    return choose(data, options.only, dict(options.rename), options.label)
 
 
 # ---------------------------------------------------------------- train
@@ -346,7 +461,7 @@ def _train(
         except DivergenceError:
             (folder / CHECKPOINT).unlink(missing_ok=True)  # continuing would end in the same place
             raise
-        show("training", run.epochs / run.settings.epochs if run.outcome == "interrupted" else 1.0)
+        show("training", run.epochs / run.settings.n_epochs if run.outcome == "interrupted" else 1.0)
         sha256 = run.network.save(folder / MODEL, {"fingerprint": run.fingerprint, "tinyglass": __version__})
         run.save(folder / RUN)
         if run.outcome != "interrupted":
@@ -376,7 +491,7 @@ def _train(
         print_training(run, score, own, recordings, folder)
     if run.outcome == "interrupted":
         message(
-            f"Stopped in epoch {run.epochs + 1} of {run.settings.epochs}; what was reached is kept. "
+            f"Stopped in epoch {run.epochs + 1} of {run.settings.n_epochs}; what was reached is kept. "
             f"Continue with: tinyglass train --out {shlex.quote(str(folder))} --resume"
         )
     return INTERRUPTED if score is None else 0

@@ -1,18 +1,21 @@
-"""Pictures, as SVG text. They need matplotlib; without it every function here gives None."""
+"""Pictures, as SVG text or files. They need matplotlib; without it a function that gives text gives None."""
 
 from __future__ import annotations
 
 import io
 import warnings
+from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import wraps
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from .errors import printable
+from .errors import ArgumentError, printable
 from .network import Network
 from .recordings import Recording
+from .storage import write_atomically
 
 BLUE, ORANGE, GREEN, PURPLE, GREY = "#0072b2", "#d55e00", "#007a5a", "#a3478a", "#666666"
 """Colours that colour-blind people tell apart too (M. Okabe and K. Ito, 2008), darkened for contrast."""
@@ -22,6 +25,10 @@ BEHIND_TEXT = {"facecolor": "white", "edgecolor": "none", "pad": 0.8, "alpha": 0
 MOST_LINES = 40  # recordings drawn of each class
 MOST_PANELS = 48
 MOST_POINTS = 400  # of a curve
+MOST_ROWS, MOST_COLUMNS = 30, 9  # classes and channels in a picture of all recordings, and in all panels
+LARGEST_DRAWN = 1e100  # beyond it, a scale overflows
+MOST_LINES_TOGETHER, MOST_POINTS_TOGETHER = 6000, 600_000
+PICTURES = {".svg": b"<?xml", ".png": b"\x89PNG", ".pdf": b"%PDF"}  # ending, and first bytes
 MOST_NEURONS = 10  # drawn of each layer
 MOST_NUMBERS = 24  # weights whose numbers are written on the picture
 
@@ -111,6 +118,157 @@ def draw_recordings(Figure: Any, recordings: Sequence[Recording], classes: Seque
 def _over(recording: Recording, n: int, across: bool) -> np.ndarray:
     """Return where the readings lie: in seconds, if they are known."""
     return np.arange(n) / (1 if across else recording.rate_hz or 1)
+
+
+def plot_recordings(recordings: Sequence[Recording], path: str | Path) -> None:
+    """Draw all recordings, one row a class and one column a channel, and write the picture.
+
+    Parameters
+    ----------
+    recordings : sequence of Recording
+    path : ending in ``.svg``, ``.png`` or ``.pdf``
+
+    Raises
+    ------
+    ArgumentError
+        If the ending is another one, matplotlib is missing, there are no recordings, or the file
+        is there and is no such picture.
+    StorageError
+        If the file cannot be written.
+    """
+    path = Path(path)
+    begin = PICTURES.get(path.suffix.lower())
+    if begin is None:
+        raise ArgumentError(
+            f"Expected a file that ends in .svg, .png or .pdf, found {path.name!r}",
+            "--plot",
+            "Change its ending",
+        )
+    if not len(recordings):
+        raise ArgumentError("There are no recordings to draw", "--plot", "Read some first")
+    if path.exists() and not _begins(path, begin):
+        raise ArgumentError("The file is there, and is no picture", str(path), "Choose another name")
+    try:
+        import matplotlib
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise ArgumentError(
+            "Pictures need matplotlib, which is not installed", "--plot", "pip install 'tinyglass[plots]'"
+        ) from error
+    picture = io.BytesIO()
+    kind = path.suffix.lower()[1:]
+    with matplotlib.rc_context(STYLE), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of letters that the font lacks
+        figure = _by_class_and_channel(Figure, recordings)
+        undated = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(kind, {})
+        figure.savefig(picture, format=kind, dpi=100, metadata=undated)
+    write_atomically(path, picture.getvalue())
+
+
+def _begins(path: Path, begin: bytes) -> bool:
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        return file.read(len(begin)) == begin
+
+
+def _by_class_and_channel(Figure: Any, recordings: Sequence[Recording]) -> Any:
+    # Neither shared axes nor a layout by matplotlib: with hundreds of panels they take minutes.
+    classes = [name for name, _ in Counter(r.label for r in recordings).most_common(MOST_ROWS)]
+    rows = sorted(classes, key=lambda name: (name is None, name))
+    channels = [name for name, _ in Counter(c for r in recordings for c in r.channels).most_common()]
+    across = all(r.n_readings == 1 for r in recordings)
+    columns: list[str | None] = [None] if across else list(channels[:MOST_COLUMNS])
+    n_panels = len(rows) * len(columns)
+    most = int(np.clip(MOST_LINES_TOGETHER // n_panels, MOST_LINES, 300))
+    timed = all(r.rate_hz or r.times is not None for r in recordings) and not across
+
+    figure, panels = _panels(Figure, len(rows), len(columns))
+    lines: dict[tuple[int, int], list[np.ndarray]] = {}
+    for row, name in enumerate(rows):
+        members = [r for r in recordings if r.label == name]
+        drawn = [members[i] for i in np.unique(np.linspace(0, len(members) - 1, most).astype(int))]
+        n_points = int(np.clip(MOST_POINTS_TOGETHER // n_panels // len(drawn), 30, MOST_POINTS))
+        for column, channel in enumerate(columns):
+            some = [r for r in drawn if channel is None or channel in r.channels]
+            lines[row, column] = [_line(r, channel, timed, n_points) for r in some]
+        count = f"{len(members):,}" + (f", {len(drawn):,} drawn" if len(drawn) < len(members) else "")
+        title = f"{'no label' if name is None else _short(name)}\n({count})"
+        where = {"xytext": (-36, 0), "textcoords": "offset points", "xycoords": "axes fraction"}
+        panels[row, 0].annotate(title, (0, 0.5), **where, ha="right", va="center", fontsize=9)
+    longest = [max((line[-1, 0] for line in own), default=0.0) for own in lines.values()]
+    together = max(longest) <= 3 * np.median([length for length in longest if length > 0] or [0.0])
+    for (row, column), own in lines.items():
+        same_column = [line[:, 1] for (_, c), others in lines.items() if c == column for line in others]
+        _draw_lines(panels[row, column], own, max(longest) if together else None, same_column)
+        if together and row < len(rows) - 1:
+            panels[row, column].tick_params(labelbottom=False)
+    if across and len(channels) <= 12:
+        panels[-1, 0].set_xticks(range(len(channels)), [_short(c) for c in channels], rotation=30, ha="right")
+    for panel, channel in zip(panels[0], columns, strict=True):
+        panel.set_title("" if channel is None else _with_unit(channel, recordings), fontsize=10)
+    n_classes = len({r.label for r in recordings})
+    left_out = [f"{n_classes - len(rows):,} more classes"] * (n_classes > len(rows))
+    left_out += [f"{len(channels) - len(columns):,} more channels"] * (
+        not across and len(channels) > len(columns)
+    )
+    below = "channel" if across else "seconds" if timed else "reading"
+    text = below + (f" (not drawn: {', '.join(left_out)})" if left_out else "")
+    figure.supxlabel(text, y=0.12 / figure.get_figheight(), va="bottom", fontsize=9)
+    return figure
+
+
+def _panels(Figure: Any, n_rows: int, n_columns: int) -> tuple[Any, Any]:
+    """Return a figure with room for names at the left, and its panels."""
+    wide, high = max(6.0, 2.3 * n_columns + 2.2), 1.5 * n_rows + 1.2  # inches
+    figure = Figure(figsize=(wide, high))
+    edges = {"left": 1.9 / wide, "right": 1 - 0.2 / wide, "top": 1 - 0.4 / high, "bottom": 0.75 / high}
+    return figure, figure.subplots(
+        n_rows, n_columns, squeeze=False, gridspec_kw={"wspace": 0.28, "hspace": 0.3} | edges
+    )
+
+
+def _line(recording: Recording, channel: str | None, timed: bool, n_points: int) -> np.ndarray:
+    """Return (n, 2) points: one channel over time, or a single reading over its channels."""
+    values = (
+        recording.signal[0] if channel is None else recording.signal[:, recording.channels.index(channel)]
+    )
+    over = np.arange(len(values)) / ((recording.rate_hz or 1.0) if timed else 1.0)
+    if timed and recording.times is not None:
+        over = recording.times - recording.times[0]
+    at = np.unique(np.linspace(0, len(values) - 1, min(n_points, len(values))).astype(int))
+    return np.clip(np.stack([over[at], values[at]], axis=1), -LARGEST_DRAWN, LARGEST_DRAWN)
+
+
+def _draw_lines(panel: Any, lines: list[np.ndarray], longest: float | None, column: list[np.ndarray]) -> None:
+    """Draw lines as one picture; all panels of a column have one scale."""
+    from matplotlib.collections import LineCollection
+
+    if not lines:
+        panel.axis("off")  # none of them has this channel
+        return
+    alpha = max(0.08, 0.9 / len(lines) ** 0.4)
+    few = max(map(len, lines)) <= 12
+    panel.add_collection(LineCollection(lines, colors=BLUE, alpha=alpha, linewidths=1.2 if few else 0.6))
+    if few:
+        panel.plot(*np.concatenate(lines).T, ".", color=BLUE, alpha=alpha)
+    end = max(line[-1, 0] for line in lines) if longest is None else longest
+    low, high = min(values.min() for values in column), max(values.max() for values in column)
+    edge = 0.05 * (high - low) or 0.05 * abs(high) or 1.0
+    panel.set_xlim(-0.03 * end or -0.5, 1.03 * end or 0.5)
+    panel.set_ylim(low - edge, high + edge)
+    panel.grid(color="#dddddd", linewidth=0.6)
+    panel.tick_params(labelsize=7)
+    panel.locator_params(nbins=4)
+
+
+def _with_unit(channel: str, recordings: Sequence[Recording]) -> str:
+    units = {u for r in recordings for c, u in zip(r.channels, r.units, strict=True) if c == channel}
+    return _short(channel) + (f" ({_short(units.pop())})" if len(units) == 1 and any(units) else "")
+
+
+def _short(name: str, most: int = 24) -> str:
+    return printable(name if len(name) <= most else f"{name[: most - 1]}…")
 
 
 @_svg

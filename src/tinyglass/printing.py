@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,10 +24,13 @@ LOSS_ROSE = "the loss ended higher than it began: use a smaller learning rate"
 
 if TYPE_CHECKING:
     from .evaluation import Score
+    from .findings import Finding
     from .network import Network
     from .prediction import Prediction
-    from .recordings import Recording
+    from .recordings import DataSet, Recording
     from .runs import Run
+
+MOST_NAMED = 3  # recordings, files or classes in a list that people read
 
 
 def print_json(facts: dict[str, Any]) -> None:
@@ -143,6 +147,119 @@ def print_training(
             rows.append(("warning", f"{score.failed} of the scored trainings diverged or saturated"))
     rows += [("model", str(folder / MODEL)), ("report", str(folder / REPORT))]
     print_table(rows, "trained" if run.outcome != "interrupted" else "interrupted")
+
+
+def data_facts(data: DataSet, findings: Sequence[Finding]) -> dict[str, Any]:
+    """Return everything about a data set, for JSON. Channels and units are those of most recordings."""
+    from dataclasses import asdict
+
+    lengths = [r.n_readings for r in data]
+    seconds = [r.n_readings / r.rate_hz for r in data if r.rate_hz]
+    rates = {r.rate_hz for r in data}
+    channels, units = _commonest((r.channels, r.units) for r in data) if len(data) else ((), ())
+    return {
+        "recordings": len(data),
+        "classes": _counts(r.label for r in data),
+        "channels": channels,
+        "units": units,
+        "rate_hz": rates.pop() if len(rates) == 1 else None,
+        "readings": sum(lengths),
+        "lengths": _spread(lengths),
+        "seconds": _spread(seconds) if len(seconds) == len(data) else None,
+        "unlabelled": sum(r.label is None for r in data),
+        "people": _counts(r.person for r in data),
+        "sessions": _counts(r.session for r in data),
+        "devices": _counts(r.device for r in data),
+        "parts": _counts(r.split for r in data),
+        "repairs": [asdict(repair) for repair in data.repairs],
+        "dropped": [asdict(dropped) for dropped in data.dropped],
+        "findings": [asdict(finding) for finding in findings],
+    }
+
+
+def _counts(names: Iterable[str | None]) -> dict[str, int]:
+    return dict(sorted(Counter(name for name in names if name is not None).items()))
+
+
+def _commonest(values: Iterable[Any]) -> Any:
+    return Counter(values).most_common(1)[0][0]
+
+
+def _spread(numbers: Sequence[float]) -> dict[str, float] | None:
+    from statistics import median
+
+    return {"min": min(numbers), "median": median(numbers), "max": max(numbers)} if numbers else None
+
+
+def print_data(data: DataSet, findings: Sequence[Finding], name: str) -> None:
+    """Print what was read, what was repaired and dropped, and what looks wrong."""
+    print_table(_data_rows(data), name)
+    _print_account("repaired", [(r.what, r.where, r.count, 0) for r in data.repairs])
+    _print_account("dropped", [(d.why, d.where, 1, d.n_readings) for d in data.dropped])
+    print(f"\n{len(findings)} finding{'s' * (len(findings) > 1)}" if findings else "\nnothing looks wrong")
+    for finding in findings:
+        print()
+        print(printable(f"{'!' if finding.severity == 'warning' else '-'} {finding.what}."))
+        for source, detail in list(zip(finding.sources, finding.details, strict=True))[:MOST_NAMED]:
+            print(printable(f"    {source}{f': {detail}' if detail else ''}"))
+        if len(finding.sources) > MOST_NAMED:
+            print(f"    and {len(finding.sources) - MOST_NAMED:,} more")
+        print(printable(f"  > {finding.remedy}."))
+
+
+def _data_rows(data: DataSet) -> list[tuple[str, str]]:
+    if not len(data):
+        return [("recordings", "0")]
+    facts = data_facts(data, ())
+    rates = Counter(r.rate_hz for r in data)
+    channels = Counter(
+        ", ".join(
+            f"{channel}{f' ({unit})' if unit else ''}"
+            for channel, unit in zip(r.channels, r.units, strict=True)
+        )
+        for r in data
+    )
+    lengths = facts["lengths"]
+    length = f"{lengths['min']:,}–{lengths['median']:,g}–{lengths['max']:,} readings (least, median, most)"
+    if facts["seconds"]:
+        length += ", " + "–".join(f"{s:.3g}" for s in facts["seconds"].values()) + " s"
+    rows: list[tuple[str, str]] = [
+        ("recordings", f"{len(data):,}, {facts['readings']:,} readings"),
+        ("classes", _named(facts["classes"]) or "no labels"),
+        *((kind, _named(facts[kind])) for kind in ("people", "sessions", "devices", "parts")),
+        ("channels", _named(channels) if len(channels) > 1 else next(iter(channels))),
+        (
+            "rate",
+            _named({f"{rate:.6g} Hz" if rate else "unknown": n for rate, n in rates.items()}, len(rates) > 1),
+        ),
+        ("length", length),
+    ]
+    return [(name, text) for name, text in rows if text]
+
+
+def _named(counts: Mapping[str, int], counted: bool = True, most: int = 20) -> str:
+    """Return names with how often they occur."""
+    texts = [f"{_shortened(name)} ({n:,})" if counted else name for name, n in counts.items()]
+    return ", ".join(texts[:most]) + (f" and {len(texts) - most:,} more" if len(texts) > most else "")
+
+
+def _shortened(text: str, most: int = 80) -> str:
+    return text if len(text) <= most else f"{text[:most]}…"
+
+
+def _print_account(title: str, entries: Sequence[tuple[str, str, int, int]]) -> None:
+    """Print (what, where, times, readings) once for each what."""
+    by_what: dict[str, list[tuple[str, int, int]]] = {}
+    for what, where, times, n_readings in entries:
+        by_what.setdefault(what, []).append((where, times, n_readings))
+    if by_what:
+        print(f"\n{title}")
+    for what, places in by_what.items():
+        times, n_readings = sum(p[1] for p in places), sum(p[2] for p in places)
+        counts = [f"{times:,} times"] if times > len(places) else []
+        counts += [f"{n_readings:,} reading{'s' * (n_readings > 1)}"] if n_readings else []
+        where = places[0][0] if len(places) == 1 else f"{len(places):,} places, first {places[0][0]}"
+        print(printable(f"  {_shortened(what, 300)}: {', '.join([*counts, where])}"))
 
 
 def print_confusion(score: Score) -> None:
