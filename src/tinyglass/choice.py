@@ -35,14 +35,11 @@ from .splits import Fold, inner_folds
 INPUTS: tuple[tuple[str, ...], ...] = (("raw",), ("raw", "summary"), ("summary", "spectrum"))
 """What is tried where inputs are to be chosen; where two do equally well, the first."""
 
-AUGMENTATIONS: tuple[tuple[str, ...], ...] = (
-    ("shift",),
-    (),
-    ("shift", "gain"),
-    ("shift", "noise"),
-    ("shift", "rotate"),
-)
-"""What is tried where augmentation is to be chosen; where two do equally well, the first."""
+AUGMENTATIONS: tuple[tuple[str, ...], ...] = ((), ("shift",), ("gain",), ("rotate",), ("shift", "noise"))
+"""What is tried where augmentation is to be chosen."""
+
+USUAL = {True: ("shift",), False: ()}
+"""Which augmentation is tried first, and kept unless another is clearly better, with raw readings and without."""
 
 FEWEST_READINGS = 8  # of which a summary or a spectrum says more than the readings
 MOST_RECORDINGS = 1000  # by which choices are made
@@ -98,22 +95,23 @@ def choose(
     ('raw',)
     """
     judged = thinned(recordings, settings)
-    folds, grouping = inner_folds(judged, classes is not None, settings.seed)
+    folds, grouping, groups = inner_folds(judged, classes is not None, settings.seed)
     decided = _without_validation(recordings, settings, classes)
     if not folds:
         return decided, None
-    bench = _Bench(judged, settings, classes, folds, fit)
+    bench = _Bench(judged, settings, classes, folds, groups, fit)
     long_enough = np.median([recording.n_readings for recording in judged]) >= FEWEST_READINGS
-    kinds = _options(settings.inputs, INPUTS if long_enough else INPUTS[:1])
-    usual = [
-        _options(settings.augment, AUGMENTATIONS[:1] if "raw" in inputs else ((),))[0] for inputs in kinds
-    ]
-    wishes = list(zip(kinds, usual, strict=True))
-    share = 0.5 if settings.augment == "auto" else 1.0
+    kinds = INPUTS if long_enough else INPUTS[:1]
+    if settings.inputs != "auto":
+        kinds = (tuple(settings.inputs),)
+    wishes = [(inputs, _usual(inputs, settings)) for inputs in kinds]
+    share = 0.4 if settings.augment == "auto" else 1.0
     bench.run(wishes, lambda done: tell(done * share))
     best = bench.best(wishes)
-    if settings.augment == "auto" and "raw" in best[0]:
-        more = [(best[0], names) for names in AUGMENTATIONS if _can(names, judged)]
+    if settings.augment == "auto":
+        more = [best] + [
+            (best[0], names) for names in AUGMENTATIONS if names != best[1] and _can(names, judged)
+        ]
         bench.run(more, lambda done: tell(share + done * (1 - share)))
         best = bench.first_unless_better(more)
     temperature, threshold, accepted = _calibrate(bench.answers[best], bench.expected, settings, classes)
@@ -126,8 +124,8 @@ def choose(
     return decided, choice
 
 
-def _options(wish: Any, offered: Sequence[tuple[str, ...]]) -> Sequence[tuple[str, ...]]:
-    return offered if wish == "auto" else (tuple(wish),)
+def _usual(inputs: Sequence[str], settings: Settings) -> tuple[str, ...]:
+    return USUAL["raw" in inputs] if settings.augment == "auto" else tuple(settings.augment)
 
 
 def _can(names: tuple[str, ...], recordings: Sequence[Recording]) -> bool:
@@ -177,6 +175,7 @@ class _Bench:
         settings: Settings,
         classes: Sequence[str] | None,
         folds: Sequence[Fold],
+        groups: np.ndarray,
         fit: Fit,
     ) -> None:
         self.recordings, self.settings, self.classes = recordings, settings, classes
@@ -184,6 +183,7 @@ class _Bench:
         self.Y = expected_outputs(recordings, classes)
         self.judged = np.sort(np.concatenate([fold.test for fold in folds]))
         self.expected = self.Y[self.judged]
+        self.group = np.unique(groups[self.judged], return_inverse=True)[1]
         self.answers: dict[Any, np.ndarray] = {}
         self.materials: dict[tuple[str, ...], Material] = {}
 
@@ -255,11 +255,14 @@ class _Bench:
         return np.stack([outputs[owner == place].mean(axis=0) for place in fold.test])
 
     def goodness(self, wish: Any) -> np.ndarray:
-        """Return how good each answer is: 1 or 0 for right or wrong; for quantities, less the squared error."""
+        """Return the share of right answers in each group; for quantities, 1 less the relative squared error."""
         answers = self.answers[wish]
         if self.classes is None:
-            return 1 - ((answers - self.expected)[:, 0] ** 2) / (self.expected.var() or 1.0)
-        return (answers.argmax(axis=1) == self.expected.argmax(axis=1)).astype(float)
+            error = np.minimum((answers - self.expected)[:, 0] ** 2 / (self.expected.var() or 1.0), 1e6)
+            good = 1 - np.nan_to_num(error, nan=1e6)
+        else:
+            good = answers.argmax(axis=1) == self.expected.argmax(axis=1)
+        return np.bincount(self.group, weights=good) / np.bincount(self.group)
 
     def best(self, wishes: Sequence[Any]) -> Any:
         """Return the candidate with the best value; of equals the one with the lowest loss."""
@@ -272,7 +275,8 @@ class _Bench:
         return best if ahead.mean() > _standard_error(ahead) else first
 
     def loss(self, wish: Any) -> float:
-        return float(((self.answers[wish] - self.expected) ** 2).sum(axis=1).mean())
+        squares = ((self.answers[wish] - self.expected) ** 2).sum(axis=1)
+        return float(min(np.nan_to_num(squares.mean(), nan=1e300), 1e300))
 
     def candidates(self, best: Any) -> tuple[Candidate, ...]:
         """Return all that were tried, the best first."""

@@ -22,6 +22,7 @@ from .recordings import Recording
 from .settings import Settings
 from .splits import Fold, Split, find_groups, find_split, random_split
 from .training import Progress, Watch, train
+from .units import same_units
 
 PUBLISHED = "published split"
 RESAMPLES = 2000
@@ -197,6 +198,7 @@ def evaluate(
             replace(r, split="test") for r in test
         ]
         split = "published"
+    everything = same_units(everything)[0]
     check_channels(everything)
     parts = find_split(everything, classes is not None, split=split, seed=settings.seed)
     flatters = parts.grouping != "recording" or (parts.name == PUBLISHED and test is None)

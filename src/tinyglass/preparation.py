@@ -18,10 +18,12 @@ from .errors import ArgumentError, RecordingError
 from .inputs import measure, name_inputs, smallest_scales
 from .network import Preparation, read_only
 from .recordings import Recording, unnamed
+from .units import convert_units
 
 STEPS = 32  # of long recordings, and where lengths differ; 16, 32 and 64 are about equally good
 LARGEST_TABLE = 2**30  # bytes of prepared inputs
 LARGEST_INPUT = 1e30  # beyond it, sums leave what float32 can hold
+CONSTANT = 1e-12  # of the largest reading: what deviates less is rounding
 FEW_CLASSES = 20  # more different whole numbers than this are quantities, not classes
 
 
@@ -447,8 +449,15 @@ def fit_rows(
             names = [name for kind in features for name in name_inputs((kind,), blank.channels, 0)]
             feature_offset, feature_scale = _mean_and_deviation(values, names, recordings)
             deviation = np.sqrt(material.variances[rows].mean(axis=0) + material.means[rows].var(axis=0))
+            deviation[deviation <= CONSTANT * np.abs(material.means[rows]).max(axis=0)] = 0.0
             smallest = np.concatenate([smallest_scales(kind, deviation).ravel() for kind in features])
-            feature_scale = np.maximum(feature_scale, smallest)
+            still = np.concatenate(
+                [
+                    np.broadcast_to(deviation == 0, smallest_scales(k, deviation).shape).ravel()
+                    for k in features
+                ]
+            )
+            feature_scale = np.where(still, 1.0, np.maximum(feature_scale, smallest))
         if answers:
             quantities = np.array([float(recordings[i].label or "nan") for i in material.owner[rows]])
             answer_offset, answer_scale = float(quantities.mean()), float(quantities.std()) or 1.0
@@ -478,7 +487,7 @@ def _mean_and_deviation(
             recordings[0].source,
             "Delete the recording with the largest readings, or scale them",
         )
-    return mean, np.where(deviation > 1e-12 * np.abs(values).max(axis=0, initial=0), deviation, 1.0)
+    return mean, np.where(deviation > CONSTANT * np.abs(values).max(axis=0, initial=0), deviation, 1.0)
 
 
 def _check_same(what: str, expected: tuple[str, ...], recording: Recording, whose: str) -> None:
@@ -569,6 +578,7 @@ def apply_rows(preparation: Preparation, material: Material, rows: np.ndarray) -
 
 def _fitting(recording: Recording, preparation: Preparation) -> Recording:
     """Return the recording as the preparation takes it, or refuse it."""
+    recording = convert_units(recording, preparation.channels, preparation.units)
     n_channels = len(preparation.channels)
     signal = recording.signal
     one_row = len(signal) == 1 and preparation.n_steps > 1

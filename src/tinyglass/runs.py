@@ -24,7 +24,9 @@ class Candidate(msgspec.Struct, frozen=True):
     Attributes
     ----------
     inputs, augment : tuple of str
-    value : float, accuracy, or R² for regression, of recordings left out
+    value : float
+        Accuracy, or R² for regression, of recordings left out: the mean of their persons,
+        devices or sessions, where these are known.
     error : float, the standard error of how much worse it is than the one chosen; 0 for that one
     loss : float, mean squared difference of the outputs, by which equal values are told apart
     """

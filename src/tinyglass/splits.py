@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .errors import ArgumentError
+from .errors import ArgumentError, RecordingError
 from .network import read_only
 from .recordings import Recording
 
@@ -22,6 +22,7 @@ SPLITS = ("auto", "published", *GROUPINGS, "recording")
 MOST_LEFT_OUT_ONE_BY_ONE = 30  # recordings
 MOST_GROUPS_LEFT_OUT_ONE_BY_ONE = 20
 FOLDS = 5
+MOST_INNER_FOLDS = 10  # where persons, devices or sessions are left out
 SURELY_A_COPY = 16  # equal numbers in a row; fewer may coincide
 
 
@@ -90,7 +91,9 @@ def find_groups(recordings: Sequence[Recording], grouping: str = "auto") -> tupl
                 "--split",
                 f"Name them with --group {kind}=PATTERN, or use --split auto",
             )
-    return "recording", np.arange(len(recordings))
+    whole = [_whole(recording, number) for number, recording in enumerate(recordings)]
+    order = {name: number for number, name in enumerate(dict.fromkeys(whole))}
+    return "recording", np.array([order[name] for name in whole])
 
 
 def find_split(
@@ -133,7 +136,7 @@ def find_split(
             "Use --split auto, or name a part with --test",
         )
     grouping, groups = find_groups(recordings, "auto" if split in ("auto", "published") else split)
-    crossed = bool(set(groups[parts == "train"]) & set(groups[parts == "test"]))
+    crossed = bool(set(groups[parts != "test"]) & set(groups[parts == "test"]))
     if published and (split == "published" or (split == "auto" and not crossed)):
         name, folds = (
             "published split",
@@ -146,7 +149,15 @@ def find_split(
     else:
         folds = in_parts(recordings, groups, FOLDS, classification, seed)
         name = f"{len(folds)}-fold"
-    return Split(name, grouping, read_only(groups), _without_copies(recordings, folds))
+    folds = _without_copies(recordings, folds)
+    for fold in folds:
+        if not len(fold.train):
+            raise RecordingError(
+                "All that could be trained on are exact copies of what is tested",
+                recordings[fold.test[0]].source,
+                "Add recordings, or delete the copies",
+            )
+    return Split(name, grouping, read_only(groups), tuple(folds))
 
 
 def random_split(recordings: Sequence[Recording], classification: bool, seed: int = 0) -> Split:
@@ -178,11 +189,15 @@ def in_parts(
     from sklearn.model_selection import GroupKFold, KFold, StratifiedGroupKFold, StratifiedKFold
 
     labels = [recording.label or "" for recording in recordings]
-    alone = len(set(groups.tolist())) == len(groups)
+    n_groups = len(set(groups.tolist()))
+    alone = n_groups == len(groups)
     random = {"shuffle": True, "random_state": seed % 2**32}
-    n_parts = min(n_parts, len(set(groups.tolist())))
-    if classification:
-        n_parts = max(2, min(n_parts, max(Counter(labels).values())))
+    n_parts = min(n_parts, n_groups)
+    if n_parts < 2:
+        return []
+    most = max(Counter(labels).values())
+    if classification and most > 1:
+        n_parts = min(n_parts, most)
         splitter = StratifiedKFold(n_parts, **random) if alone else StratifiedGroupKFold(n_parts, **random)
     else:
         splitter = KFold(n_parts, **random) if alone else GroupKFold(n_parts, **random)
@@ -191,7 +206,9 @@ def in_parts(
         return [Fold(train, test) for train, test in splitter.split(labels, labels, groups) if len(test)]
 
 
-def inner_folds(recordings: Sequence[Recording], classification: bool, seed: int) -> tuple[list[Fold], str]:
+def inner_folds(
+    recordings: Sequence[Recording], classification: bool, seed: int
+) -> tuple[list[Fold], str, np.ndarray]:
     """Return the folds by which choices are made inside the training part, grouped as the score is.
 
     A fold that would train without one of the classes is left out; where grouping leaves none,
@@ -201,26 +218,26 @@ def inner_folds(recordings: Sequence[Recording], classification: bool, seed: int
     -------
     folds : list of Fold; empty where recordings are too few to leave any out
     grouping : str
+    groups : int array, (n_recordings,)
 
     Examples
     --------
     >>> from tinyglass import read_recordings
-    >>> folds, grouping = inner_folds(read_recordings(), True, seed=0)
+    >>> folds, grouping, _ = inner_folds(read_recordings(), True, seed=0)
     >>> len(folds), grouping
     (5, 'recording')
     """
     labels = np.array([recording.label or "" for recording in recordings])
-    grouping, groups = find_groups(recordings)
-    alone = np.arange(len(recordings))
-    for kind, own in ((grouping, groups), ("recording", alone)):
-        if len(recordings) < 2:
-            break
-        folds = in_parts(recordings, own, FOLDS, classification, seed)
+    for kind in ("auto", "recording"):
+        grouping, groups = find_groups(recordings, kind)
+        n_parts = FOLDS if grouping == "recording" else MOST_INNER_FOLDS
+        folds = _without_copies(recordings, in_parts(recordings, groups, n_parts, classification, seed))
         if classification:
             folds = [fold for fold in folds if set(labels[fold.train]) == set(labels)]
+        folds = [fold for fold in folds if len(fold.train)]
         if folds:
-            return list(_without_copies(recordings, folds)), kind
-    return [], "recording"
+            break
+    return folds, grouping, groups
 
 
 def _leave_out_each(groups: np.ndarray) -> list[Fold]:
@@ -238,16 +255,19 @@ def _by_group(
     return f"{len(folds)}-fold by {grouping}", folds
 
 
-def _without_copies(recordings: Sequence[Recording], folds: Sequence[Fold]) -> tuple[Fold, ...]:
+def _without_copies(recordings: Sequence[Recording], folds: Sequence[Fold]) -> list[Fold]:
     """Leave out of each training part what is an exact copy of a tested recording."""
     key = np.array([_numbers(recording, number) for number, recording in enumerate(recordings)])
-    if len(set(key.tolist())) == len(key):
-        return tuple(folds)
-    kept = [fold.train[~np.isin(key[fold.train], key[fold.test])] for fold in folds]
-    return tuple(Fold(k if len(k) else fold.train, fold.test) for k, fold in zip(kept, folds, strict=True))
+    return [Fold(fold.train[~np.isin(key[fold.train], key[fold.test])], fold.test) for fold in folds]
+
+
+def _whole(recording: Recording, number: int) -> str | int:
+    """Return what the pieces of one recording share: what stands before ", readings a–b"."""
+    before, cut, _ = recording.source.rpartition(", readings ")
+    return before if cut else number
 
 
 def _numbers(recording: Recording, number: int) -> int:
     """Return a number that exact copies share."""
-    signal = recording.signal
+    signal = recording.signal + 0.0  # no difference between 0 and −0
     return hash((signal.shape, signal.tobytes())) if signal.size >= SURELY_A_COPY else -1 - number

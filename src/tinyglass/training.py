@@ -31,6 +31,7 @@ from .recordings import Recording
 from .runs import CURVES, Outcome, Run, restore_checkpoint, write_checkpoint
 from .settings import Settings, count_epochs, resolve
 from .splits import find_groups
+from .units import same_units
 
 SLICE = 0.04  # seconds in the core between two looks at progress, Ctrl-C and the checkpoint
 CHECKPOINT_EVERY = 1.0  # seconds, at least
@@ -120,6 +121,7 @@ def train(
     if classes is None and task == "classification":
         classes = find_classes(recordings)
     settings = resolve(settings, task)
+    recordings, converted = same_units(recordings)
     check_channels(recordings)
     labels = np.array([recording.label for recording in recordings])
     groups = find_groups(recordings)[1]
@@ -138,6 +140,8 @@ def train(
             training, settings, classes, fit, lambda share: tell(Progress(share, 1, np.nan, "choosing"))
         )
         watch.about |= {"wished": msgspec.to_builtins(wished), "choice": msgspec.to_builtins(choice)}
+    if converted:
+        watch.about |= {"converted": msgspec.to_builtins(converted)}
     copies = count_copies(len(training), settings, settings.augment)
     preparation = fit_preparation(
         training,
