@@ -51,11 +51,14 @@ from .settings import (
 
 if TYPE_CHECKING:
     from .evaluation import Score
+    from .findings import Finding
     from .network import Network
     from .prediction import Prediction
     from .recordings import DataSet, Recording
+    from .rejection import Rejection
     from .runs import Run
 
+SPLITS = ("auto", "published", "person", "device", "session", "recording")
 INTERRUPTED = 130  # the exit code that shells give Ctrl-C
 
 
@@ -166,6 +169,14 @@ def make_parser() -> _Parser:
         help="recordings to test on (default: parts of the others, left out in turn)",
     )
     verb.add_argument(
+        "--split",
+        choices=SPLITS,
+        default="auto",
+        metavar="HOW",
+        help="how recordings are parted for the score: "
+        f"{', '.join(SPLITS)} (default: the strictest that the recordings name)",
+    )
+    verb.add_argument(
         "--preset",
         metavar="NAME",
         help=f"settings by name: {', '.join(PRESETS)} (the course's program as it should be)",
@@ -183,6 +194,7 @@ def make_parser() -> _Parser:
         "--resume", action="store_true", help="continue a training in DIR that was killed or stopped"
     )
     _add_json(verb)
+    _add_reading(verb)
     settings = verb.add_argument_group("settings", "also names in the TOML file, with _ for -")
     for name in Settings.__struct_fields__:
         _add_setting(settings, name)
@@ -255,7 +267,8 @@ def _add_json(verb: argparse.ArgumentParser) -> None:
 
 def _add_model_and_path(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("model", type=Path, metavar="DIR", help="folder of a training, or a model file")
-    verb.add_argument("path", type=Path, metavar="PATH", help="recordings: a file or a folder")
+    verb.add_argument("path", type=Path, metavar="PATH", help="recordings: a file, a folder or an archive")
+    _add_reading(verb)
 
 
 def _add_setting(group: Any, name: str) -> None:
@@ -289,6 +302,10 @@ def _unescaped(label: str) -> str:
     return re.sub(r"\\([,=\\])", r"\1", label)
 
 
+def _escaped(label: str) -> str:
+    return re.sub(r"([,=\\])", r"\\\1", label)
+
+
 def _kind_and_pattern(text: str) -> tuple[str, str]:
     kind, equals, pattern = text.partition("=")
     if not (kind and equals and pattern):
@@ -304,7 +321,8 @@ def data_verb(options: argparse.Namespace) -> int:
     from .findings import find_problems
     from .recordings import COURSE
 
-    data = _read(options, options.path)
+    with progress_bar() as (show, _):
+        data = _read(_reading(options), options.path, show)
     findings = find_problems(data)
     if options.save is not None:
         from .recordings.saving import save_recordings
@@ -324,17 +342,24 @@ def data_verb(options: argparse.Namespace) -> int:
     return 0
 
 
-def _read(options: argparse.Namespace, path: Path | None) -> DataSet:
+def _reading(options: argparse.Namespace) -> dict[str, Any]:
+    """Return the options of reading as they can be kept with a training."""
+    return {
+        "label": options.label,
+        "only": options.only,
+        "rename": dict(options.rename),
+        "group": dict(options.group),
+    }
+
+
+def _read(reading: dict[str, Any], path: str | Path | None, show: Callable[..., None]) -> DataSet:
     """Return the recordings at the path, read and chosen as the options of reading say."""
     from .recordings import read_recordings
     from .recordings.choosing import choose
 
-    with progress_bar() as (show, _):
-        data = read_recordings(
-            path, groups=dict(options.group), progress=lambda share: show("reading", share)
-        )
-        show("reading", 1.0)
-    return choose(data, options.only, dict(options.rename), options.label)
+    data = read_recordings(path, groups=reading["group"], progress=lambda share: show("reading", share))
+    show("reading", 1.0)
+    return choose(data, reading["only"], reading["rename"], reading["label"])
 
 
 # ---------------------------------------------------------------- train
@@ -342,8 +367,6 @@ def _read(options: argparse.Namespace, path: Path | None) -> DataSet:
 
 def train_verb(options: argparse.Namespace) -> int:
     """Train, score, and write model, run and report."""
-    from .evaluation import expected_answers
-    from .recordings import read_recordings
     from .storage import training_folder
 
     values, preset = _given_settings(options)
@@ -357,14 +380,13 @@ def train_verb(options: argparse.Namespace) -> int:
                 "path": None if options.path is None else str(options.path),
                 "test": None if options.test is None else str(options.test),
                 "seeds": options.seeds or 1,
+                "split": options.split,
+                "reading": _reading(options),
             }
-        recordings = read_recordings(about["path"])
-        tested = None if about["test"] is None else read_recordings(about["test"])
-        expected_answers(recordings, tested, settings)  # before hours of training, not after
         if not options.resume and checkpoint.exists():
             _put_aside(checkpoint)
         with _ctrl_c() as asked:
-            return _train(recordings, tested, settings, about, folder, options, asked)
+            return _train(settings, about, folder, options, asked)
 
 
 def _given_settings(options: argparse.Namespace) -> tuple[dict[str, Any], str | None]:
@@ -404,10 +426,21 @@ def _settings_to_resume(
     settings, about = read_checkpoint(checkpoint)
     wanted = msgspec.structs.asdict(make_settings(values, preset))
     names = [*values, *PRESETS.get(preset or "", {})]
-    decided_later = {"loss", "output", "start", "task"}  # the checkpoint has what became of their "auto"
+    decided_later = {
+        "loss",
+        "output",
+        "start",
+        "task",
+        "epochs",
+        "inputs",
+        "augment",
+        "threshold",
+        "temperature",
+    }
     other = [
         name
         for name in names
+        # The checkpoint has what became of their "auto".
         if wanted[name] != getattr(settings, name) and not (name in decided_later and wanted[name] == "auto")
     ]
     if other:
@@ -438,8 +471,6 @@ def _put_aside(checkpoint: Path) -> None:
 
 
 def _train(
-    recordings: list[Recording],
-    tested: list[Recording] | None,
     settings: Settings,
     about: dict[str, Any],
     folder: Path,
@@ -447,48 +478,90 @@ def _train(
     asked: Callable[[], bool],
 ) -> int:
     from .errors import DivergenceError
-    from .evaluation import evaluate, score_network
+    from .evaluation import PUBLISHED, evaluate, expected_answers, score_network
+    from .findings import find_problems
+    from .rejection import reject_left_out
     from .report import write_report
-    from .training import Watch, train
+    from .splits import find_split
+    from .training import Progress, Watch, train
+    from .units import same_channels
 
-    watch = Watch(checkpoint=folder / CHECKPOINT, resume=options.resume, about=about)
     score: Score | None = None
+    rejections: list[Rejection] = []
     with progress_bar() as (show, message):
-        show("training", 0.0)
-        watch.progress = lambda p: show("training", p.epoch / p.epochs, p.loss) or asked()
+        data = same_channels(_read(about["reading"], about["path"], show))
+        tested = None if about["test"] is None else _read(about["reading"], about["test"], show)
+        task, _, _ = expected_answers(data, tested, settings)  # before hours of training, not after
+        for dropped in data.dropped:
+            if dropped.n_readings:
+                message(f"left out: {dropped.where}: {dropped.why}")
+        trained: Sequence[Recording] = data
+        if tested is None:
+            parts = find_split(data, task == "classification", split=about["split"], seed=settings.seed)
+            if parts.name == PUBLISHED:
+                trained = [data[i] for i in parts.folds[0].train.tolist()]
+
+        def progress(p: Progress) -> bool:
+            show(p.stage, p.epoch / p.epochs, p.loss)
+            return asked()
+
+        watch = Watch(progress, checkpoint=folder / CHECKPOINT, resume=options.resume, about=about)
         try:
-            run = train(recordings, settings, watch)
+            run = train(trained, settings, watch)
         except DivergenceError:
             (folder / CHECKPOINT).unlink(missing_ok=True)  # continuing would end in the same place
             raise
         show("training", run.epochs / run.settings.n_epochs if run.outcome == "interrupted" else 1.0)
         sha256 = run.network.save(folder / MODEL, {"fingerprint": run.fingerprint, "tinyglass": __version__})
         run.save(folder / RUN)
+
+        def scored(share: float) -> bool:
+            show("scoring", share)
+            return asked()
+
         if run.outcome != "interrupted":
             try:
-                show("scoring", 0.0)
                 score = evaluate(
-                    recordings,
-                    settings,
+                    data,
+                    run.wished,
                     test=tested,
+                    split=about["split"],
                     seeds=about["seeds"],
-                    progress=lambda share: show("scoring", share) or asked(),
+                    progress=lambda share: scored(0.9 * share),
                 )
+                rejections = reject_left_out(
+                    trained, run.settings, run.network.classes or (), lambda share: scored(0.9 + 0.1 * share)
+                )
+                scored(1.0)
             except KeyboardInterrupt:
                 message(
                     "Stopped while scoring: the model is complete; with --resume the score is made up for."
                 )
-    own = score_network(run.network, recordings)
+                score, rejections = None, []
+        own = score_network(run.network, trained)
+        findings = find_problems(data)
     command = reproduce(run, folder)
-    write_report(folder / REPORT, run, recordings, score, own, command=command, sha256=sha256)
+    write_report(
+        folder / REPORT,
+        run,
+        data,
+        score,
+        own,
+        test=tested,
+        findings=findings,
+        rejections=rejections,
+        command=command,
+        sha256=sha256,
+    )
     if score is not None:
         (folder / CHECKPOINT).unlink(missing_ok=True)
 
-    facts = _train_facts(run, score, own, recordings, tested, folder, sha256)
     if options.json:
+        facts = _train_facts(run, score, own, data, tested, folder, sha256)
+        facts |= _account_facts(data, findings, rejections)
         print_json(facts)
     else:
-        print_training(run, score, own, recordings, folder)
+        print_training(run, score, own, data, findings, rejections, folder)
     if run.outcome == "interrupted":
         message(
             f"Stopped in epoch {run.epochs + 1} of {run.settings.n_epochs}; what was reached is kept. "
@@ -518,11 +591,13 @@ def _train_facts(
     run: Run,
     score: Score | None,
     own: Score,
-    recordings: list[Recording],
-    tested: list[Recording] | None,
+    recordings: Sequence[Recording],
+    tested: Sequence[Recording] | None,
     folder: Path,
     sha256: str,
 ) -> dict[str, Any]:
+    import msgspec
+
     name = own.name
     facts: dict[str, Any] = {
         name: score.value if score else None,
@@ -536,12 +611,34 @@ def _train_facts(
         facts[f"{name}_sd"] = score.deviation
     if score and score.mean_absolute_error is not None:
         facts["mean_absolute_error"] = score.mean_absolute_error
+    if score:
+        facts |= {
+            "grouping": score.grouping,
+            "n_groups": score.n_groups,
+            "baselines": score.baselines,
+            "random_split": score.random,
+            "values": list(score.values),
+        }
+        if score.classes is not None:
+            facts |= {
+                "precision": score.precision,
+                "recall": score.recall,
+                "confusion": score.confusion.tolist(),
+            }
+        else:
+            facts["baseline_errors"] = score.baseline_errors
+    choice = run.choice
     return facts | {
         f"train_{name}": own.value,
         "failed_trainings": score.failed if score else 0,
         "classes": None if run.network.classes is None else list(run.network.classes),
         "n_inputs": run.network.n_inputs,
-        "inputs": run.network.preparation.inputs if run.network.preparation else None,
+        "inputs": "+".join(run.settings.inputs),
+        "augment": "+".join(run.settings.augment) or "none",
+        "choice": None if choice is None else msgspec.to_builtins(choice),
+        "threshold": run.network.threshold,
+        "temperature": run.network.temperature,
+        "converted": run.about.get("converted", []),
         "hidden": list(run.settings.hidden),
         "epochs": run.epochs,
         "best_epoch": run.best_epoch,
@@ -558,6 +655,19 @@ def _train_facts(
     }
 
 
+def _account_facts(
+    data: DataSet, findings: Sequence[Finding], rejections: Sequence[Rejection]
+) -> dict[str, Any]:
+    from dataclasses import asdict
+
+    return {
+        "rejected": {rejection.label: rejection.rejected for rejection in rejections},
+        "repairs": [asdict(repair) for repair in data.repairs],
+        "dropped": [asdict(dropped) for dropped in data.dropped],
+        "findings": [asdict(finding) for finding in findings],
+    }
+
+
 def reproduce(run: Run, folder: Path) -> str:
     """Return the command that trains the same network again, to the bit."""
     words = ["tinyglass", "train"]
@@ -568,7 +678,18 @@ def reproduce(run: Run, folder: Path) -> str:
         words += ["--test", run.about["test"]]
     if run.about.get("seeds", 1) > 1:
         words += ["--seeds", str(run.about["seeds"])]
-    return shlex.join(words + as_options(run.settings))
+    if run.about.get("split", "auto") != "auto":
+        words += ["--split", run.about["split"]]
+    reading = run.about.get("reading") or {}
+    if reading.get("label"):
+        words += ["--label", reading["label"]]
+    if reading.get("only"):
+        words += ["--only", ",".join(map(_escaped, reading["only"]))]
+    for old, new in (reading.get("rename") or {}).items():
+        words += ["--rename", f"{_escaped(old)}={_escaped(new)}"]
+    for kind, pattern in (reading.get("group") or {}).items():
+        words += ["--group", f"{kind}={pattern}"]
+    return shlex.join(words + as_options(run.wished))
 
 
 # ---------------------------------------------------------------- test, predict, show
@@ -594,10 +715,10 @@ def _load(path: Path) -> tuple[Network, dict[str, Any], str]:
 def test_verb(options: argparse.Namespace) -> int:
     """Score a network on labelled recordings."""
     from .evaluation import score_network
-    from .recordings import read_recordings
 
     network, _, sha256 = _load(options.model)
-    recordings = read_recordings(options.path)
+    with progress_bar() as (show, _):
+        recordings = _read(_reading(options), options.path, show)
     score = score_network(network, recordings)
     if options.json:
         facts: dict[str, Any] = {
@@ -620,14 +741,15 @@ def test_verb(options: argparse.Namespace) -> int:
 def predict_verb(options: argparse.Namespace) -> int:
     """Say what recordings are."""
     from .prediction import predict
-    from .recordings import read_recordings
 
     network, _, sha256 = _load(options.model)
     if options.threshold is not None and not 0 <= options.threshold <= 1:
         raise ArgumentError(
             f"Expected a number from 0 to 1, found {options.threshold}", "--threshold", "Give such a number"
         )
-    predictions = predict(network, read_recordings(options.path), options.threshold)
+    with progress_bar() as (show, _):
+        recordings = _read(_reading(options), options.path, show)
+    predictions = predict(network, recordings, options.threshold)
     if options.json:
         print_json(
             {

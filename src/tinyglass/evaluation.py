@@ -297,7 +297,7 @@ class _Trial:
         near = nearest_neighbours(trained, tested, network.preparation)
         self.neighbours[fold.test] = fold.train[near]
         found = (
-            {"majority class": most_frequent(known, len(tested)), "1-nearest neighbour": known[near]}
+            {"majority class": most_frequent(self._whole(known), len(tested)), "1-nearest neighbour": known[near]}
             if self.classes is not None
             else {
                 "mean": np.full(len(tested), known.mean()),
@@ -307,6 +307,14 @@ class _Trial:
         for name, predicted in found.items():
             whole = self.baselines.setdefault(name, np.zeros(len(self.recordings), dtype=known.dtype))
             whole[fold.test] = predicted
+
+    def _whole(self, known: np.ndarray) -> np.ndarray:
+        """Return the classes among which the majority is sought.
+
+        Leaving a recording out makes its class rarer: of two equal classes always the other would be
+        the majority. So without a part of its own to be tested, all recordings count.
+        """
+        return known if len(self.split.folds) == 1 else self.expected
 
     def values(self) -> list[float]:
         """Return accuracy or R² for each seed."""
@@ -398,7 +406,7 @@ def make_score(
     predicted = [_decided(o, classes) for o in outputs]
     values = [_value(expected, p, classes) for p in predicted]
     if classes is None:
-        interval = _bootstrap_interval(expected, predicted[0], groups)
+        interval = _bootstrap_interval(expected, predicted, groups)
     else:
         interval = group_interval(np.mean([p == expected for p in predicted], axis=0), groups)
     return Score(
@@ -498,14 +506,19 @@ def group_interval(right: np.ndarray, groups: np.ndarray) -> tuple[float, float]
 
 
 def _bootstrap_interval(
-    expected: np.ndarray, predicted: np.ndarray, groups: np.ndarray
+    expected: np.ndarray, predicted: Sequence[np.ndarray], groups: np.ndarray
 ) -> tuple[float, float]:
-    """Return the 95 % interval of R² by drawing the groups anew (B. Efron, 1979)."""
+    """Return the 95 % interval of the mean R² of several seeds, by drawing the groups anew (B. Efron, 1979).
+
+    One group says nothing of others; then the recordings are drawn.
+    """
     random = np.random.default_rng(2)
+    if len(set(groups.tolist())) == 1:
+        groups = np.arange(len(groups))
     members = [np.flatnonzero(groups == group) for group in np.unique(groups)]
     values = []
     for _ in range(RESAMPLES):
         draw = np.concatenate([members[i] for i in random.integers(0, len(members), len(members))])
-        values.append(r2(expected[draw], predicted[draw]))
+        values.append(np.mean([r2(expected[draw], p[draw]) for p in predicted]))
     low, high = np.percentile(values, [2.5, 97.5])
     return float(low), float(high)

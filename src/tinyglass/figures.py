@@ -20,6 +20,8 @@ from .storage import write_atomically
 BLUE, ORANGE, GREEN, PURPLE, GREY = "#0072b2", "#d55e00", "#007a5a", "#a3478a", "#666666"
 """Colours that colour-blind people tell apart too (M. Okabe and K. Ito, 2008), darkened for contrast."""
 
+PAIR_COLOURS = (BLUE, ORANGE, GREEN, PURPLE, GREY, "#000000")
+
 BEHIND_TEXT = {"facecolor": "white", "edgecolor": "none", "pad": 0.8, "alpha": 0.85}
 
 MOST_LINES = 40  # recordings drawn of each class
@@ -269,6 +271,28 @@ def _with_unit(channel: str, recordings: Sequence[Recording]) -> str:
 
 def _short(name: str, most: int = 24) -> str:
     return printable(name if len(name) <= most else f"{name[: most - 1]}…")
+
+
+@_svg
+def draw_pairs(Figure: Any, pairs: Sequence[tuple[Recording, Recording, str, str]]) -> Any:
+    """Return recordings (left) beside others (right), on the same scale, each under its title."""
+    figure = Figure(figsize=(8, 1.9 * len(pairs) + 0.3), layout="constrained")
+    panels = figure.subplots(len(pairs), 2, squeeze=False, sharey="row")
+    for row, (mine, other, title, other_title) in zip(panels, pairs, strict=True):
+        for panel, recording, text in ((row[0], mine, title), (row[1], other, other_title)):
+            across = recording.n_readings == 1
+            timed = bool(recording.rate_hz or recording.times is not None) and not across
+            names: Sequence[str | None] = [None] if across else recording.channels[:MOST_COLUMNS]
+            for number, channel in enumerate(names):
+                line = _line(recording, channel, timed, MOST_POINTS)
+                panel.plot(*line.T, color=PAIR_COLOURS[number % len(PAIR_COLOURS)], linewidth=1.1)
+            panel.set_title(printable(text), fontsize=9)
+            panel.tick_params(labelsize=8)
+    lines = panels[0, 0].get_lines()
+    if len(lines) > 1:
+        names = [_short(name) for name in pairs[0][0].channels[: len(lines)]]
+        figure.legend(lines, names, loc="outside lower center", ncols=6, fontsize=8)
+    return figure
 
 
 @_svg

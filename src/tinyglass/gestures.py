@@ -46,12 +46,13 @@ class GestureClassifier(ClassifierMixin, BaseEstimator):
     threshold : "auto" or float, below which a prediction is *unknown*
     temperature : "auto" or float, by which probabilities are calibrated
     unknown : bool, whether `predict` answers ``"unknown"`` where it is not sure
-    callbacks : functions of `tinyglass.Progress`; training ends if one returns True
+    callbacks : functions of `tinyglass.Progress`; training ends if one returns True (while inputs are still
+        being chosen, with ``KeyboardInterrupt``)
     random_state : int
 
     Attributes
     ----------
-    classes_ : array of str, (n_classes,)
+    classes_ : array, (n_classes,), of the labels as they were given
     network_ : Network, with its preparation
     run_ : Run, with the `Choice` that was made
 
@@ -121,7 +122,8 @@ class GestureClassifier(ClassifierMixin, BaseEstimator):
         settings = make_settings(values)
         self.run_ = train(recordings, settings, Watch(self._tell))
         self.network_ = self.run_.network
-        self.classes_ = np.array(self.network_.classes)
+        names = {str(label): label for label in y} if y is not None else {}
+        self.classes_ = np.array([names.get(name, name) for name in self.network_.classes or ()])
         return self
 
     def _tell(self, progress: Progress) -> bool:
@@ -139,12 +141,15 @@ class GestureClassifier(ClassifierMixin, BaseEstimator):
         best = self.classes_[probabilities.argmax(axis=1)]
         if not self.unknown:
             return best
-        return np.where(probabilities.max(axis=1) >= self.network_.threshold, best, UNKNOWN)
+        largest = probabilities.max(axis=1)
+        sure = (largest >= self.network_.threshold) & ((probabilities == largest[:, None]).sum(axis=1) == 1)
+        return np.where(sure, best.astype(object), UNKNOWN)
 
     def score(self, X: Sequence[Any], y: Sequence[Any] | None = None, sample_weight: Any = None) -> float:
         """Return the share of recordings that are recognised; `sample_weight` says how much each counts."""
         expected = [recording.label for recording in _as_recordings(X, y)]
-        return float(np.average(self.predict(X) == np.array(expected), weights=sample_weight))
+        predicted = [str(label) for label in self.predict(X)]
+        return float(np.average(np.array(predicted) == np.array(expected), weights=sample_weight))
 
 
 _SAME = (

@@ -146,6 +146,31 @@ class Preparation(msgspec.Struct, frozen=True):
         return self.resample or self.window > 0 or "raw" not in self.inputs
 
 
+def check_preparation(p: Preparation) -> None:
+    """Refuse a preparation whose parts do not fit together.
+
+    Raises
+    ------
+    ArgumentError
+        If a scale is 0, a number is not finite, or there are too many or too few of them.
+    """
+    numbers = (*p.offset, *p.scale, *p.feature_offset, *p.feature_scale, p.answer_offset, p.answer_scale)
+    sound = (
+        len(p.channels) == len(p.units) == len(p.offset) == len(p.scale) > 0
+        and p.n_steps > 0
+        and all(p.scale)
+        and all(p.feature_scale)
+        and len(set(p.inputs)) == len(p.inputs) > 0
+        and len(p.feature_offset) == len(p.feature_scale) == count_features(p.inputs, len(p.channels))
+        and p.window >= 0
+        and p.hop >= (p.window > 0)
+        and p.answer_scale
+        and np.isfinite(numbers).all()
+    )
+    if not sound:
+        raise ArgumentError("The preparation does not fit its channels", "a network", "Train again")
+
+
 @dataclass(frozen=True, eq=False)
 class Network:
     """Layers, and what their inputs and outputs mean.
@@ -218,6 +243,8 @@ class Network:
             )
         if not self.input_names:
             object.__setattr__(self, "input_names", tuple(f"input{i}" for i in range(self.n_inputs)))
+        if self.preparation is not None:
+            check_preparation(self.preparation)
         counts = [
             ("class names", self.classes and len(self.classes), self.n_outputs),
             ("input names", len(self.input_names), self.n_inputs),
@@ -381,20 +408,14 @@ def load_network(path: Path) -> tuple[Network, dict[str, Any], str]:
     if arrays:
         raise ModelError(f"Unexpected array {next(iter(arrays))!r}", str(path), "Train again")
     try:
-        p = header.preparation
-        if p is not None and not (
-            len(p.channels) == len(p.units) == len(p.offset) == len(p.scale) > 0
-            and p.n_steps > 0
-            and all(p.scale)
-            and all(p.feature_scale)
-            and len(p.feature_offset) == len(p.feature_scale) == count_features(p.inputs, len(p.channels))
-            and p.inputs
-            and p.window >= 0
-            and p.hop >= (p.window > 0)
-            and p.answer_scale
-        ):
-            raise ArgumentError("The preparation does not fit its channels", str(path), "Train again")
-        network = Network(layers, header.classes, header.input_names, p, header.threshold, header.temperature)
+        network = Network(
+            layers,
+            header.classes,
+            header.input_names,
+            header.preparation,
+            header.threshold,
+            header.temperature,
+        )
     except ArgumentError as error:
         raise ModelError(error.what, str(path), "Train again: these parts do not belong together") from error
     return network, header.about, digest

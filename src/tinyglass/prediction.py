@@ -138,7 +138,7 @@ def answers(network: Network, recordings: Sequence[Recording]) -> np.ndarray:
     outputs = network.outputs(inputs)
     if network.temperature != 1 and network.gives_probabilities:
         outputs = tempered(outputs.astype(np.float64), network.temperature).astype(outputs.dtype)
-    if preparation.window:
+    if preparation.window and len(recordings):
         outputs = np.stack([outputs[owner == place].mean(axis=0) for place in range(len(recordings))])
     if network.classes is None:
         return outputs * preparation.answer_scale + preparation.answer_offset

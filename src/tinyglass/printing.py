@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from .network import Network
     from .prediction import Prediction
     from .recordings import DataSet, Recording
+    from .rejection import Rejection
     from .runs import Run
 
 MOST_NAMED = 3  # recordings, files or classes in a list that people read
@@ -107,17 +108,48 @@ def score_rows(score: Score, n: int) -> list[tuple[str, str]]:
         rows = [("accuracy", f"{_percent(score.value)}{deviation}")]
         if score.deviation is None:
             rows[0] = ("accuracy", f"{_percent(score.value)} ({right} of {score.n_test})")
-        return [*rows, ("95 % interval", f"{low} to {high}")]
+        rows.append(("95 % interval", f"{low} to {high}"))
+        rows += [(name, _percent(value)) for name, value in score.baselines.items()]
+        if score.random is not None and score.random > score.value:
+            flattered = _percent(score.random - score.value)
+            rows.append(("parted at random", f"{_percent(score.random)}: flattered by {flattered}"))
+        return rows
     deviation = "" if score.deviation is None else f" ± {score.deviation:.4f} over {len(score.values)} seeds"
     return [
         ("R²", f"{score.value:.4f}{deviation}"),
         ("95 % interval", f"{score.interval[0]:.4f} to {score.interval[1]:.4f}"),
         ("mean absolute error", f"{score.mean_absolute_error:.4g}"),
+        *(
+            (name, f"R² {value:.4f}, mean absolute error {score.baseline_errors[name]:.4g}")
+            for name, value in score.baselines.items()
+        ),
     ]
 
 
+def _chosen(run: Run) -> str:
+    """Say which inputs were chosen, and by how much."""
+    choice = run.choice
+    assert choice is not None
+    own = choice.chosen
+    text = "+".join(own.inputs) + (
+        f", with copies altered by {' and '.join(own.augment)}" if own.augment else ""
+    )
+    others = [c for c in choice.candidates if c.inputs != own.inputs]
+    value = (lambda v: f"{v:.4f}") if run.network.classes is None else _percent
+    if others:
+        named = ", ".join(f"{'+'.join(c.inputs)} {value(c.value)}" for c in others[:2])
+        text += f": {value(own.value)} in validation ({named})"
+    return text
+
+
 def print_training(
-    run: Run, score: Score | None, own: Score, recordings: list[Recording], folder: Path
+    run: Run,
+    score: Score | None,
+    own: Score,
+    recordings: Sequence[Recording],
+    findings: Sequence[Finding],
+    rejections: Sequence[Rejection],
+    folder: Path,
 ) -> None:
     """Print what came out of a training."""
     network = run.network
@@ -140,11 +172,22 @@ def print_training(
         rows.append(("R² on its own recordings", f"{own.value:.4f}"))
     if run.rose:
         rows.append(("warning", LOSS_ROSE))
+    if network.preparation is not None and run.choice is not None:
+        rows.append(("inputs", _chosen(run)))
+    for repair in run.about.get("converted", []):
+        rows.append(("converted", f"{repair['where']}: {repair['what']}"))
     if score is not None:
-        rows.append(("score", score.split))
+        rows.append(("score", score.in_words))
         rows += score_rows(score, len(recordings))
         if score.failed:
             rows.append(("warning", f"{score.failed} of the scored trainings diverged or saturated"))
+    if rejections:
+        shares = ", ".join(f"{r.label} {_percent(r.rejected)}" for r in rejections)
+        rows.append(("unknown", f"left out of training, rejected at 95 % of the known accepted: {shares}"))
+    warnings = [finding for finding in findings if finding.severity == "warning"]
+    if warnings:
+        more = f" (and {len(warnings) - 1} more: see tinyglass data)" if len(warnings) > 1 else ""
+        rows.append(("data", warnings[0].what + more))
     rows += [("model", str(folder / MODEL)), ("report", str(folder / REPORT))]
     print_table(rows, "trained" if run.outcome != "interrupted" else "interrupted")
 
@@ -268,10 +311,13 @@ def print_confusion(score: Score) -> None:
 
     table = Table(title=_text("rows: what it was; columns: what the network said"), title_justify="left")
     table.add_column()
-    for name in score.classes or ():
+    for name in (*(score.classes or ()), "recall", "precision"):
         table.add_column(_text(name), justify="right")
     for name, row in zip(score.classes or (), score.confusion.tolist(), strict=True):
-        table.add_row(_text(name), *map(str, row))
+        shares = [
+            "–" if share is None else _percent(share) for share in (score.recall[name], score.precision[name])
+        ]
+        table.add_row(_text(name), *map(str, row), *shares)
     _console().print(table)
 
 

@@ -15,10 +15,10 @@ from .parallel import in_parallel
 from .prediction import answers
 from .recordings import Recording
 from .settings import Settings
-from .splits import find_groups, in_parts
+from .splits import inner_folds
 from .training import Watch, train
 
-PARTS = 3
+PARTS = 3  # of the known recordings, left out in turn
 FEWEST_CLASSES = 3  # one is left out, and two are to be told apart
 
 
@@ -47,8 +47,8 @@ def reject_left_out(
 ) -> list[Rejection]:
     """Leave each class out in turn, and return what share of it is rejected at 95 % of the known accepted.
 
-    The known classes are parted in three, grouped as the score is; what is left out of them sets
-    the threshold. Inputs and augmentation are those of the settings.
+    Parts of the known classes are left out three times, grouped as the score is; these set the
+    threshold. Inputs and augmentation are those of the settings.
 
     Parameters
     ----------
@@ -71,7 +71,7 @@ def reject_left_out(
     """
     if len(classes) < FEWEST_CLASSES:
         return []
-    decided = msgspec.structs.replace(settings, threshold=0.0)
+    decided = msgspec.structs.replace(settings, threshold=0.0, validation=0.0, patience=0)
     judged = thinned(recordings, settings)
     jobs, places = [], []
     for label in classes:
@@ -80,7 +80,7 @@ def reject_left_out(
         if not left_out:
             continue
         for train_part, test_part in _parts(known, settings.seed):
-            jobs.append(partial(_sureness, train_part, test_part, left_out, decided))
+            jobs.append(partial(_sureness, train_part, test_part, left_out, _without(decided, label)))
             places.append(label)
     found = in_parallel(jobs, tell)
     rejections = []
@@ -100,12 +100,18 @@ def reject_left_out(
     return rejections
 
 
+def _without(settings: Settings, label: str) -> Settings:
+    """Return the settings with no weight for a class that is not there."""
+    if not isinstance(settings.class_weight, dict):
+        return settings
+    others = {name: weight for name, weight in settings.class_weight.items() if name != label}
+    return msgspec.structs.replace(settings, class_weight=others or "none")
+
+
 def _parts(known: list[Recording], seed: int) -> list[tuple[list[Recording], list[Recording]]]:
-    """Return parts that train and are tested, each with every known class where that can be."""
-    groups = find_groups(known)[1]
-    folds = in_parts(known, groups, PARTS, True, seed)
-    parts = [([known[i] for i in fold.train], [known[i] for i in fold.test]) for fold in folds]
-    return [part for part in parts if len({recording.label for recording in part[0]}) > 1]
+    """Return parts that train and are tested; every known class is trained on."""
+    folds = inner_folds(known, True, seed)[0][:PARTS]
+    return [([known[i] for i in fold.train], [known[i] for i in fold.test]) for fold in folds]
 
 
 def _sureness(

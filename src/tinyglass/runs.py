@@ -163,6 +163,9 @@ class Run:
             )
 
         try:
+            msgspec.convert(header.about.get("choice"), Choice | None)
+            if "wished" in header.about:
+                msgspec.convert(header.about["wished"], Settings)
             _check_curves(arrays)
             if not 0 <= header.best_epoch <= len(arrays["losses"]):
                 raise ValueError("best_epoch")
@@ -181,7 +184,7 @@ class Run:
                 seconds=header.seconds,
                 about=header.about,
             )
-        except (KeyError, ArgumentError, ValueError) as error:
+        except (KeyError, ArgumentError, ValueError, msgspec.ValidationError) as error:
             raise ModelError(
                 f"The parts of the run do not belong together ({error})", str(path), "Train again"
             ) from error

@@ -62,7 +62,8 @@ class Watch:
 
     Attributes
     ----------
-    progress : function of `Progress`, called at least every 50 ms; if it returns True, training ends
+    progress : function of `Progress`, called at least every 50 ms; if it returns True, training ends and
+        keeps what was reached. While inputs are still being chosen nothing is: ``KeyboardInterrupt`` is raised
     checkpoint : path of the checkpoint, or None
     resume : whether to continue from that checkpoint
     about : dict, kept in the checkpoint and the run

@@ -14,7 +14,7 @@ from math import pi
 
 import numpy as np
 
-from .recordings import Recording, Repair
+from .recordings import DataSet, Dropped, Recording, Repair
 
 GRAVITY = 9.80665  # m/s²
 FAMILIES = (
@@ -180,3 +180,30 @@ def _file(recording: Recording) -> str:
 
 def _listed(names: Sequence[str]) -> str:
     return ", ".join(dict.fromkeys(name or "?" for name in names))
+
+
+def same_channels(data: DataSet) -> DataSet:
+    """Return the recordings with the channels that most have; the others are named as dropped.
+
+    Examples
+    --------
+    >>> data = DataSet((Recording([[1.0]], ("x",)), Recording([[1.0]], ("x",)), Recording([[1.0]], ("y",))))
+    >>> kept = same_channels(data)
+    >>> len(kept), kept.dropped[0].why
+    (2, 'has the channels y, most recordings have x (1 recording)')
+    """
+    counts = Counter(recording.channels for recording in data)
+    if len(counts) < 2:
+        return data
+    common = counts.most_common(1)[0][0]
+    dropped = list(data.dropped)
+    for channels, n in counts.items():
+        if channels != common:
+            others = [recording for recording in data if recording.channels == channels]
+            why = (
+                f"has the channels {_listed(channels)}, most recordings have {_listed(common)} ({n} recording"
+            )
+            why += f"{'s' * (n > 1)})"
+            dropped.append(Dropped(others[0].source, why, sum(r.n_readings for r in others)))
+    kept = tuple(recording for recording in data if recording.channels == common)
+    return replace(data, recordings=kept, dropped=tuple(dropped))

@@ -48,10 +48,10 @@ def section(title: str, body: str) -> str:
 
 def table(caption: str, head: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
     """Return a table whose first column heads its rows; a cell may be (text, class)."""
-    heading = "".join(f'<th scope="col">{text(cell)}</th>' for cell in head)
+    heading = "".join(f'<th scope="col">{text(name)}</th>' for name in head)
     lines = []
     for first, *rest in rows:
-        cells = "".join(cell(cell) for cell in rest)
+        cells = "".join(map(cell, rest))
         lines.append(f'<tr><th scope="row">{text(first)}</th>{cells}</tr>\n')
     thead = f"<thead><tr>{heading}</tr></thead>\n" if head else ""
     return (
@@ -60,13 +60,14 @@ def table(caption: str, head: Sequence[str], rows: Iterable[Sequence[Any]]) -> s
     )
 
 
-def cell(cell: Any) -> str:
-    text, name = (
-        cell if isinstance(cell, tuple) else (cell, "number" if isinstance(cell, (int, float)) else "")
+def cell(content: Any) -> str:
+    value, name = (
+        content
+        if isinstance(content, tuple)
+        else (content, "number" if isinstance(content, (int, float)) else "")
     )
-    if isinstance(text, float):
-        text = f"{text:.6g}"
-    return f'<td class="{name}">{text(text)}</td>' if name else f"<td>{text(text)}</td>"
+    shown = text(f"{value:.6g}" if isinstance(value, float) else value)
+    return f'<td class="{name}">{shown}</td>' if name else f"<td>{shown}</td>"
 
 
 def figure(svg: str | None, alternative: str, caption: str) -> str:
