@@ -295,7 +295,7 @@ def test_declared_units_that_differ():
     finding = found(recordings)["mixed_units"]
     assert "x, y, z in g (59), m/s2 (1)" in finding.what
     assert finding.recordings == (2,)
-    assert "Nothing is converted" in finding.remedy
+    assert "Training converts" in finding.remedy
 
 
 @pytest.mark.parametrize(("factor", "hint"), [(9.81, "g and m/s²"), (4096, "raw counts")])

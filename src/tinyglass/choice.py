@@ -33,7 +33,7 @@ from .settings import Settings
 from .splits import Fold, inner_folds
 
 INPUTS: tuple[tuple[str, ...], ...] = (("raw",), ("raw", "summary"), ("summary", "spectrum"))
-"""What is tried where inputs are to be chosen; where two do equally well, the first."""
+"""What is tried where inputs are to be chosen; where two do equally well, the one with the lower loss is taken."""
 
 AUGMENTATIONS: tuple[tuple[str, ...], ...] = ((), ("shift",), ("gain",), ("rotate",), ("shift", "noise"))
 """What is tried where augmentation is to be chosen."""
@@ -141,9 +141,7 @@ def _without_validation(
     return msgspec.structs.replace(
         settings,
         inputs=inputs,
-        augment=(AUGMENTATIONS[0] if "raw" in inputs else ())
-        if settings.augment == "auto"
-        else settings.augment,
+        augment=_usual(inputs, settings),
         threshold=0.6 if settings.threshold == "auto" else settings.threshold,
         temperature=1.0 if settings.temperature == "auto" else settings.temperature,
     )

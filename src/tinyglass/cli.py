@@ -489,12 +489,12 @@ def _train(
     score: Score | None = None
     rejections: list[Rejection] = []
     with progress_bar() as (show, message):
-        data = same_channels(_read(about["reading"], about["path"], show))
+        read = _read(about["reading"], about["path"], show)
+        data = same_channels(read)
         tested = None if about["test"] is None else _read(about["reading"], about["test"], show)
         task, _, _ = expected_answers(data, tested, settings)  # before hours of training, not after
-        for dropped in data.dropped:
-            if dropped.n_readings:
-                message(f"left out: {dropped.where}: {dropped.why}")
+        for dropped in data.dropped[len(read.dropped) :]:
+            message(f"left out: {dropped.where}: {dropped.why}")
         trained: Sequence[Recording] = data
         if tested is None:
             parts = find_split(data, task == "classification", split=about["split"], seed=settings.seed)

@@ -297,7 +297,10 @@ class _Trial:
         near = nearest_neighbours(trained, tested, network.preparation)
         self.neighbours[fold.test] = fold.train[near]
         found = (
-            {"majority class": most_frequent(self._whole(known), len(tested)), "1-nearest neighbour": known[near]}
+            {
+                "majority class": most_frequent(self._whole(known), len(tested)),
+                "1-nearest neighbour": known[near],
+            }
             if self.classes is not None
             else {
                 "mean": np.full(len(tested), known.mean()),

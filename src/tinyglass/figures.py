@@ -274,8 +274,13 @@ def _short(name: str, most: int = 24) -> str:
 
 
 @_svg
-def draw_pairs(Figure: Any, pairs: Sequence[tuple[Recording, Recording, str, str]]) -> Any:
-    """Return recordings (left) beside others (right), on the same scale, each under its title."""
+def draw_pairs(
+    Figure: Any, pairs: Sequence[tuple[Recording, Recording, str, str]], deviations: np.ndarray
+) -> Any:
+    """Return recordings (left) beside others (right), on the same scale, each under its title.
+
+    Several channels are divided by their deviations, so that all of them can be seen.
+    """
     figure = Figure(figsize=(8, 1.9 * len(pairs) + 0.3), layout="constrained")
     panels = figure.subplots(len(pairs), 2, squeeze=False, sharey="row")
     for row, (mine, other, title, other_title) in zip(panels, pairs, strict=True):
@@ -285,6 +290,8 @@ def draw_pairs(Figure: Any, pairs: Sequence[tuple[Recording, Recording, str, str
             names: Sequence[str | None] = [None] if across else recording.channels[:MOST_COLUMNS]
             for number, channel in enumerate(names):
                 line = _line(recording, channel, timed, MOST_POINTS)
+                if len(names) > 1:
+                    line[:, 1] /= deviations[number]
                 panel.plot(*line.T, color=PAIR_COLOURS[number % len(PAIR_COLOURS)], linewidth=1.1)
             panel.set_title(printable(text), fontsize=9)
             panel.tick_params(labelsize=8)

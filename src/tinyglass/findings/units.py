@@ -64,7 +64,8 @@ def _declared(recordings: Sequence[Recording]) -> Iterator[Finding]:
     yield finding(
         "mixed_units",
         f"Mixed units: {named}",
-        "Nothing is converted: convert the files of one unit, or train on one unit only",
+        "Training converts what is declared, and of the same quantity, to the unit of most recordings; convert the "
+        "other files, or train on one unit only",
         recordings,
         sorted(others),
         [others[i] for i in sorted(others)],
@@ -123,7 +124,8 @@ def _suspected(recordings: Sequence[Recording]) -> Iterator[Finding]:
             f"Mixed units are suspected: {listed(names)} of the same gesture are {factor:.3g} times {size} in "
             f"{count(int(minority.sum()))} than in the other {int((~minority).sum()):,}"
             + (f", as between {ratio}" if ratio else ", as between raw counts and a unit" * (factor > 100)),
-            "Nothing is converted: find out the units, and convert the files, or train on one part only",
+            "Training converts accelerations of which gravity tells g from m/s², and says so; otherwise find out the "
+            "units and convert the files, or train on one part only",
             recordings,
             [which[k] for k in np.flatnonzero(minority)],
             [f"magnitude {10 ** magnitudes[k]:.3g}" for k in np.flatnonzero(minority)],

@@ -111,7 +111,9 @@ def read_recordings(
     for source, about in zip(sources, abouts, strict=True):
         source.about = described.about(source, about, groups or ())
         if progress is not None:
-            source.progress = lambda share, done=done, size=source.size: progress((done + share * size) / total)
+            source.progress = lambda share, done=done, size=source.size: progress(
+                (done + share * size) / total
+            )
             source.progress(0.0)
         found = described(source, _read(source))
         done += source.size

@@ -105,7 +105,9 @@ def _pattern(kind: str, text: str) -> re.Pattern[str]:
         return re.compile(text)
     except re.error as error:
         raise ArgumentError(
-            f"{text!r} is no regular expression: {error}", f"--group {kind}=…", "Mend it, such as 'person(\\d+)'"
+            f"{text!r} is no regular expression: {error}",
+            f"--group {kind}=…",
+            "Mend it, such as 'person(\\d+)'",
         ) from error
 
 
@@ -132,7 +134,9 @@ def _class_level(folders: Sequence[Sequence[str]]) -> int | None:
     return None
 
 
-def _label(path: PurePosixPath, folders: Sequence[str], level: int | None, named: set[str | None]) -> str | None:
+def _label(
+    path: PurePosixPath, folders: Sequence[str], level: int | None, named: set[str | None]
+) -> str | None:
     if level is not None and len(folders) > level:
         return folders[level]
     label = label_in_name(path.name)

@@ -10,7 +10,21 @@ from ..errors import RecordingError, StorageError
 from .source import Source
 
 DESCRIBING = ("README", "LICENSE", "LICENCE", "PROVENANCE", "SOURCES", "COPYING", "CHANGELOG", "REPORT")
-NO_DATA = {".md", ".html", ".pdf", ".png", ".jpg", ".svg", ".py", ".ipynb", ".ino", ".c", ".h", ".cpp", ".safetensors"}
+NO_DATA = {
+    ".md",
+    ".html",
+    ".pdf",
+    ".png",
+    ".jpg",
+    ".svg",
+    ".py",
+    ".ipynb",
+    ".ino",
+    ".c",
+    ".h",
+    ".cpp",
+    ".safetensors",
+}
 
 
 def find_sources(top: Path) -> Iterator[Source]:
@@ -52,7 +66,9 @@ def _fetcher(file: Path) -> Callable[[], bytes]:
             return file.read_bytes()
         except OSError as error:
             raise StorageError(
-                f"Could not read the file: {error.strerror}", str(file), "Check that it exists and may be read"
+                f"Could not read the file: {error.strerror}",
+                str(file),
+                "Check that it exists and may be read",
             ) from error
 
     return fetch

@@ -117,7 +117,9 @@ class Source:
                 yield stream
         except OSError as error:
             raise StorageError(
-                f"Could not read the file: {error.strerror}", self.name, "Check that it exists and may be read"
+                f"Could not read the file: {error.strerror}",
+                self.name,
+                "Check that it exists and may be read",
             ) from error
 
     def at(self, line: int | None) -> str:

@@ -65,7 +65,7 @@ def write_report(
     sections = [
         summary(run, score, own),
         section("Score", score_tables(score)) if score is not None else "",
-        section("What it was not sure of", worst) if worst else "",
+        section("Answered most wrongly", worst) if worst else "",
         section("Unknown gestures", unknown) if unknown else "",
         section("What looks wrong with the recordings", finding_list(findings)) if findings else "",
         section("Recordings", recording_facts(run, recordings)),

@@ -13,7 +13,7 @@ from ..recordings import Recording
 from ..runs import Run
 from .html import details, figure, table
 
-MOST_NAMED = 5  # recordings to a finding
+MOST_NAMED = 3  # recordings to a finding
 
 
 def recording_facts(run: Run, recordings: Sequence[Recording]) -> str:
@@ -64,7 +64,9 @@ def recording_facts(run: Run, recordings: Sequence[Recording]) -> str:
 def finding_list(findings: Sequence[Finding]) -> str:
     """List what looks wrong, each with its recordings and a remedy."""
     rows = [(f.what, (_named(f), "long"), (f.remedy, "long")) for f in findings]
-    return table("What `tinyglass data` finds", ["what", "recordings", "what to do"], rows)
+    return table(
+        "What tinyglass data finds, and what to do about it", ["what", "recordings", "what to do"], rows
+    )
 
 
 def _named(finding: Finding) -> str:

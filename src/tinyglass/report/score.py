@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from ..evaluation import Score
 from ..figures import draw_pairs
 from ..recordings import Recording
@@ -115,14 +117,21 @@ def worst_answers(score: Score, recordings: Sequence[Recording], test: Sequence[
         pairs.append((mine, near, _answered(score, place), f"nearest that it knew: {near.label}"))
     if not pairs:
         return ""
-    rows = [(mine.source, answer, near.source, near.label or "") for mine, near, answer, _ in pairs]
+    rows = [(answer, (mine.source, "long"), (near.source, "long")) for mine, near, answer, _ in pairs]
     picture = figure(
-        draw_pairs(pairs),
+        draw_pairs(pairs, _deviations(recordings)),
         "Pairs of panels: a wrongly answered recording, and the nearest one that was trained on",
-        "Answered wrongly (left), and the nearest recording that the network was trained on (right)",
+        "Answered wrongly (left), and the nearest recording that the network was trained on (right); several channels "
+        "are drawn in their standard deviations",
     )
-    head = ["recording", "what the network said", "nearest it was trained on", "which is"]
+    head = ["what the network said", "recording", "nearest it was trained on"]
     return picture + table("The most wrongly answered recordings", head, rows)
+
+
+def _deviations(recordings: Sequence[Recording]) -> np.ndarray:
+    """Return the deviation of each channel, (n_channels,); 1 where it is constant."""
+    deviations = np.mean([recording.signal.std(axis=0) for recording in recordings], axis=0)
+    return np.where(deviations > 0, deviations, 1.0)
 
 
 def _answered(score: Score, place: int) -> str:
