@@ -278,7 +278,7 @@ def test_a_defect_keeps_its_traceback(python, tmp_path):
     program = """
 import sys
 from tinyglass import cli, recordings
-recordings.read_recordings = lambda path: {}["a defect"]
+recordings.read_recordings = lambda path, **options: {}["a defect"]
 cli.main(["train", "--out", sys.argv[1]])
 """
     done = python(program, tmp_path)
@@ -305,13 +305,13 @@ def test_test_counts_right_and_wrong(command, course_training, tmp_path):
 
 
 def test_predict_gives_probabilities_that_add_up_to_1(command, tmp_path):
-    json_of(command("train", "--out", tmp_path, "--epochs", "60", "--json"))
+    trained = json_of(command("train", "--out", tmp_path, "--epochs", "60", "--json"))
     facts = json_of(command("predict", tmp_path, ONE, "--json"))
     (prediction,) = facts["predictions"]
     assert sum(prediction["probabilities"].values()) == pytest.approx(1, abs=1e-6)
     assert prediction["probability"] == max(prediction["probabilities"].values())
     assert prediction["best"] == "moving_closer"
-    assert facts["threshold"] == 0.6
+    assert facts["threshold"] == trained["threshold"]
     sure = json_of(command("predict", tmp_path, ONE, "--json", "--threshold", "0"))["predictions"][0]
     assert sure["label"] == "moving_closer"
     unsure = json_of(command("predict", tmp_path, ONE, "--json", "--threshold", "1"))["predictions"][0]
@@ -388,7 +388,18 @@ REPRODUCED = [
     ["--batch", "all", "--weight-limit", "1.25", "--l2", "1e-05", "--activation", "leaky-relu"],
     ["--class-weight", "moving_away=0.1234567890123,moving_closer=3", "--precision", "float64"],
     ["--class-weight", "balanced", "--validation", "0.25", "--patience", "9", "--seed", str(2**63 - 1)],
-    ["--loss", "mean-squared-error", "--output", "sigmoid", "--scale", "none", "--threshold", "0.9"],
+    [
+        "--loss",
+        "mean-squared-error",
+        "--output",
+        "sigmoid",
+        "--scale",
+        "none",
+        "--threshold",
+        "0.9",
+        "--activation",
+        "tanh",
+    ],
     ["--steps", "5", "--epsilon", "1e-07", "--beta1", "0.85", "--task", "classification", "--seeds", "2"],
 ]
 

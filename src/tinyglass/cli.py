@@ -14,6 +14,7 @@ import shlex
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -59,6 +60,7 @@ if TYPE_CHECKING:
     from .runs import Run
 
 SPLITS = ("auto", "published", "person", "device", "session", "recording")
+WORTH_A_BAR = 2.0  # seconds of reading
 INTERRUPTED = 130  # the exit code that shells give Ctrl-C
 
 

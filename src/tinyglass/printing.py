@@ -52,24 +52,28 @@ def progress_bar() -> Iterator[tuple[Callable[..., None], Callable[[str], None]]
     """Give a function that moves the bar, and one that prints a message; both on standard error."""
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-    console = _console(stderr=True)
-    with Progress(
+    progress = Progress(
         TextColumn("{task.description}", markup=False),
         BarColumn(),
         TaskProgressColumn(),
         TimeRemainingColumn(),
         TextColumn("{task.fields[loss]}", markup=False),
-        console=console,
-    ) as progress:
-        tasks: dict[str, Any] = {}
+        console=_console(stderr=True),
+    )
+    tasks: dict[str, Any] = {}
 
-        def show(name: str, share: float, loss: float | None = None) -> None:
-            if name not in tasks:
-                tasks[name] = progress.add_task(name, total=1.0, loss="")
-            text = "" if loss is None or loss != loss else f"loss {loss:.4g}"
-            progress.update(tasks[name], completed=share, loss=text)
+    def show(name: str, share: float, loss: float | None = None) -> None:
+        progress.start()  # not before there is something to show
+        if name not in tasks:
+            tasks[name] = progress.add_task(name, total=1.0, loss="")
+        text = "" if loss is None or loss != loss else f"loss {loss:.4g}"
+        progress.update(tasks[name], completed=share, loss=text)
 
+    try:
         yield show, lambda text: print(f"tinyglass: {text}", file=sys.stderr)
+    finally:
+        if tasks:
+            progress.stop()
 
 
 def _text(text: str) -> Any:
@@ -177,7 +181,7 @@ def print_training(
     for repair in run.about.get("converted", []):
         rows.append(("converted", f"{repair['where']}: {repair['what']}"))
     if score is not None:
-        rows.append(("score", score.in_words))
+        rows.append(("score", f"{score.split}: {score.in_words}"))
         rows += score_rows(score, len(recordings))
         if score.failed:
             rows.append(("warning", f"{score.failed} of the scored trainings diverged or saturated"))

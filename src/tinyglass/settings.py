@@ -258,6 +258,15 @@ KINDS = {
 }
 """How msgspec's types are called in an error message."""
 
+OR_AUTO = {
+    "epochs": "a whole number or auto",
+    "threshold": "a number or auto",
+    "temperature": "a number or auto",
+    "inputs": f"some of {', '.join(get_args(InputKind))}, or auto",
+    "augment": f"some of {', '.join(get_args(Alteration))}, none, or auto",
+}
+"""What may stand in place of a value that is decided later."""
+
 
 def option(name: str) -> str:
     """Return a setting as the command line spells it.
@@ -323,7 +332,9 @@ def make_settings(values: Mapping[str, Any], preset: str | None = None, where: s
         name = found.group(1) if found else "the settings"
         value = merged.get(name)
         choices = name in Settings.__struct_fields__ and explain_field(name)[1]
-        if isinstance(choices, tuple):
+        if name in OR_AUTO and not re.search("[<>]", what):
+            what, mend = f"Expected {OR_AUTO[name]}, found {value!r}", f"{name} is: {describe(name)}"
+        elif isinstance(choices, tuple):
             what, mend = f"Unknown {name} {value!r}", nearest(str(value), list(choices))
         else:
             what, mend = f"{what} (the value was {value!r})", f"{name} is: {describe(name)}"

@@ -22,7 +22,7 @@ import numpy as np
 
 from .errors import ModelError, StorageError
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 LARGEST_FILE = 2**31  # bytes; a network for a microcontroller is a thousandth of this
 LARGEST_HEADER = 2**26
 LOCK_NAME = ".tinyglass-training"
