@@ -78,7 +78,7 @@ def measure(name: str) -> str:
         for seed in range(SEEDS):
             settings = msgspec.structs.replace(decided, seed=seed)
             network = run.network if seed == 0 else train(part, settings, classes=classes).network
-            copies = count_copies(len(part), settings, settings.augment)
+            copies = count_copies(part, settings, settings.augment)
             examples = prepare(part, network.preparation, classes, settings.augment, copies, seed)
             X, y = examples.X, examples.Y.argmax(axis=1)
             asked = prepare_inputs(tested, network.preparation)

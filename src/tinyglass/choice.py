@@ -23,6 +23,7 @@ from .preparation import (
     Material,
     apply_rows,
     blank_preparation,
+    count_pieces,
     expected_outputs,
     fit_rows,
     measure_recordings,
@@ -216,7 +217,7 @@ class _Bench:
             window=blank.window,
             hop=blank.hop,
             alterations=augment,
-            copies=count_copies(len(self.recordings), self.settings, augment),
+            copies=count_copies(self.recordings, self.settings, augment),
             seed=self.settings.seed,
         )
 
@@ -294,15 +295,20 @@ def _standard_error(differences: np.ndarray) -> float:
     return float(differences.std(ddof=1) / math.sqrt(n)) if n > 1 else 0.0
 
 
-def count_copies(n_recordings: int, settings: Settings, augment: Sequence[str]) -> int:
-    """Return the altered copies of each recording: as asked, fewer where there are many recordings.
+def count_copies(recordings: Sequence[Recording], settings: Settings, augment: Sequence[str]) -> int:
+    """Return the altered copies of each recording or window: as asked, fewer where there are many.
 
     Examples
     --------
-    >>> count_copies(10, Settings(), ("shift",)), count_copies(1500, Settings(), ("shift",))
-    (4, 2)
+    >>> count_copies([Recording([[1.0]])] * 10, Settings(), ("shift",))
+    4
+    >>> count_copies([Recording([[1.0]])] * 1500, Settings(), ("shift",))
+    2
     """
-    return min(settings.copies, MOST_ROWS // n_recordings) if augment else 0
+    if not augment:
+        return 0
+    hop = settings.hop or -(-settings.window // 2)
+    return min(settings.copies, MOST_ROWS // count_pieces(recordings, settings.window, hop))
 
 
 def _trained(fit: Fit, examples: Examples, settings: Settings, preparation: Preparation) -> Network:

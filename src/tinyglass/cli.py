@@ -472,6 +472,9 @@ def _put_aside(checkpoint: Path) -> None:
     )
 
 
+NOTHING_CHOSEN: dict[str, Any] = {"label": None, "only": None, "rename": {}, "group": {}}
+
+
 def _train(
     settings: Settings,
     about: dict[str, Any],
@@ -491,15 +494,16 @@ def _train(
     score: Score | None = None
     rejections: list[Rejection] = []
     with progress_bar() as (show, message):
-        read = _read(about["reading"], about["path"], show)
+        reading, split = about.get("reading") or NOTHING_CHOSEN, about.get("split", "auto")
+        read = _read(reading, about["path"], show)
         data = same_channels(read)
-        tested = None if about["test"] is None else _read(about["reading"], about["test"], show)
+        tested = None if about["test"] is None else _read(reading, about["test"], show)
         task, _, _ = expected_answers(data, tested, settings)  # before hours of training, not after
         for dropped in data.dropped[len(read.dropped) :]:
             message(f"left out: {dropped.where}: {dropped.why}")
         trained: Sequence[Recording] = data
         if tested is None:
-            parts = find_split(data, task == "classification", split=about["split"], seed=settings.seed)
+            parts = find_split(data, task == "classification", split=split, seed=settings.seed)
             if parts.name == PUBLISHED:
                 trained = [data[i] for i in parts.folds[0].train.tolist()]
 
@@ -527,7 +531,7 @@ def _train(
                     data,
                     run.wished,
                     test=tested,
-                    split=about["split"],
+                    split=split,
                     seeds=about["seeds"],
                     progress=lambda share: scored(0.9 * share),
                 )

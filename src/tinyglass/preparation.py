@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import msgspec
 import numpy as np
@@ -253,20 +253,24 @@ def measure_recordings(
     >>> material.tables["raw"].shape, material.rows([0], altered=True).tolist()
     ((30, 3, 1), [0, 10, 20])
     """
-    pieces, owner = cut(recordings, window, hop)
-    signals = [piece.signal for piece in pieces]
-    copied = alter(signals, alterations, copies, seed)
-    n_rows = len(signals) + len(copied)
-    largest = max(len(signal) for signal in signals)
-    n_values = sum({"raw": n_steps}.get(kind, largest) for kind in kinds)
+    n_pieces = count_pieces(recordings, window, hop)
+    n_rows = n_pieces * (1 + (copies if alterations else 0))
+    longest = window or max(recording.n_readings for recording in recordings)
+    n_values = sum({"raw": n_steps}.get(kind, longest) for kind in kinds)
+    if copies and alterations:
+        n_values += longest
     needed = 8 * n_rows * n_values * len(recordings[0].channels)
     if needed > LARGEST_TABLE:
         raise ArgumentError(
-            f"{n_rows:,} recordings, windows and copies of {n_values} values need {needed / 2**30:,.1f} GiB, "
+            f"{n_rows:,} recordings, windows and copies of {n_values:,} values need {needed / 2**30:,.1f} GiB, "
             f"and at most {LARGEST_TABLE / 2**30:g} GiB are used",
-            "--steps" if "raw" in kinds else "--window",
-            "Resample to fewer readings, or use larger windows",
+            "--hop" if window else "--steps" if "raw" in kinds else "--window",
+            "Use a larger hop, or smaller windows"
+            if window
+            else "Resample to fewer readings, or use windows",
         )
+    signals, owner = cut(recordings, window, hop)
+    copied = alter(signals, alterations, copies, seed)
     with np.errstate(over="ignore", invalid="ignore"):
         tables = measure(signals + copied, kinds, n_steps)
         means = np.stack([signal.mean(axis=0) for signal in signals + copied])
@@ -274,18 +278,17 @@ def measure_recordings(
     for kind, table in tables.items():
         bad = ~np.isfinite(table).all(axis=(1, 2))
         if bad.any():
-            piece = pieces[int(np.argmax(bad)) % len(pieces)]
             raise RecordingError(
                 f"The readings are too large for the {kind} inputs",
-                piece.source,
+                recordings[owner[int(np.argmax(bad)) % n_pieces]].source,
                 "Delete the recording, or scale its readings",
             )
     rounds = n_rows // len(signals)
     return Material(tables, means, variances, np.tile(owner, rounds), np.arange(n_rows) >= len(signals))
 
 
-def cut(recordings: Sequence[Recording], window: int, hop: int) -> tuple[list[Recording], np.ndarray]:
-    """Return the windows of the recordings, or they themselves where `window` is 0, and whose each is.
+def count_pieces(recordings: Sequence[Recording], window: int, hop: int) -> int:
+    """Return how many windows the recordings have, or how many there are where `window` is 0.
 
     Raises
     ------
@@ -294,27 +297,38 @@ def cut(recordings: Sequence[Recording], window: int, hop: int) -> tuple[list[Re
 
     Examples
     --------
-    >>> pieces, owner = cut([Recording(np.zeros((5, 1)))], window=3, hop=2)
-    >>> [piece.source for piece in pieces], owner.tolist()
-    (['a recording made in Python, readings 1–3', 'a recording made in Python, readings 3–5'], [0, 0])
+    >>> count_pieces([Recording(np.zeros((5, 1)))], window=3, hop=2)
+    2
     """
     if not window:
-        return list(recordings), np.arange(len(recordings))
-    pieces, owner = [], []
-    for place, recording in enumerate(recordings):
+        return len(recordings)
+    for recording in recordings:
         if recording.n_readings < window:
             raise RecordingError(
                 f"Expected at least {window} readings, a window's, found {recording.n_readings}",
                 recording.source,
                 "Use a smaller --window, or leave the recording out",
             )
-        for start in range(0, recording.n_readings - window + 1, hop):
-            end = start + window
-            times = None if recording.times is None else recording.times[start:end]
-            source = f"{recording.source}, readings {start + 1}–{end}"
-            pieces.append(replace(recording, signal=recording.signal[start:end], times=times, source=source))
-            owner.append(place)
-    return pieces, np.array(owner)
+    return sum((recording.n_readings - window) // hop + 1 for recording in recordings)
+
+
+def cut(recordings: Sequence[Recording], window: int, hop: int) -> tuple[list[np.ndarray], np.ndarray]:
+    """Return the signals of the recordings, or of their windows, and which recording each is of.
+
+    Examples
+    --------
+    >>> signals, owner = cut([Recording(np.arange(5.0))], window=3, hop=2)
+    >>> [signal.ravel().tolist() for signal in signals], owner.tolist()
+    ([[0.0, 1.0, 2.0], [2.0, 3.0, 4.0]], [0, 0])
+    """
+    if not window:
+        return [recording.signal for recording in recordings], np.arange(len(recordings))
+    pieces = [
+        (recording.signal[start : start + window], place)
+        for place, recording in enumerate(recordings)
+        for start in range(0, recording.n_readings - window + 1, hop)
+    ]
+    return [signal for signal, _ in pieces], np.array([place for _, place in pieces])
 
 
 def check_channels(recordings: Sequence[Recording]) -> None:

@@ -143,7 +143,7 @@ def train(
         watch.about |= {"wished": msgspec.to_builtins(wished), "choice": msgspec.to_builtins(choice)}
     if converted:
         watch.about |= {"converted": msgspec.to_builtins(converted)}
-    copies = count_copies(len(training), settings, settings.augment)
+    copies = count_copies(training, settings, settings.augment)
     preparation = fit_preparation(
         training,
         scale=settings.scale,

@@ -17,6 +17,7 @@ MOST_NAMED = 3  # recordings to a finding
 
 
 def recording_facts(run: Run, recordings: Sequence[Recording]) -> str:
+    """Show the recordings that the training was made from."""
     classes = run.network.classes
     counts = [(name, sum(r.label == name for r in recordings)) for name in classes or ()]
     lengths = sorted({r.n_readings for r in recordings})

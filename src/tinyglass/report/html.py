@@ -38,10 +38,12 @@ summary { cursor: pointer; padding: .4rem 0; }
 
 
 def text(value: Any) -> str:
+    """Return a value as text of a page, in which nothing is markup."""
     return escape(printable(str(value)))
 
 
 def section(title: str, body: str) -> str:
+    """Return a section under its title."""
     name = title.lower().replace(" ", "-")
     return f'<section aria-labelledby="{name}">\n<h2 id="{name}">{title}</h2>\n{body}</section>\n'
 
@@ -61,6 +63,7 @@ def table(caption: str, head: Sequence[str], rows: Iterable[Sequence[Any]]) -> s
 
 
 def cell(content: Any) -> str:
+    """Return a cell of a table; a number stands at the right."""
     value, name = (
         content
         if isinstance(content, tuple)
@@ -71,6 +74,7 @@ def cell(content: Any) -> str:
 
 
 def figure(svg: str | None, alternative: str, caption: str) -> str:
+    """Return a picture with its caption, or how to get pictures."""
     if svg is None:
         return "<p>Pictures need matplotlib: <code>pip install 'tinyglass[plots]'</code>, then train again.</p>\n"
     data = base64.b64encode(svg.encode()).decode()
@@ -81,8 +85,10 @@ def figure(svg: str | None, alternative: str, caption: str) -> str:
 
 
 def details(summary: str, body: str) -> str:
+    """Return something to unfold."""
     return f"<details>\n<summary>{text(summary)}</summary>\n{body}</details>\n"
 
 
 def percent(share: float) -> str:
+    """Return a share as a percentage."""
     return f"{100 * share:.1f} %"

@@ -17,6 +17,7 @@ MOST_DRAWN = 6  # wrongly answered recordings
 
 
 def summary(run: Run, score: Score | None, own: Score | None) -> str:
+    """Say in a few sentences how well the network will do."""
     parts = []
     if score is None:
         parts.append(f'<p class="warning">The training was {run.outcome}; this network was not scored.</p>\n')

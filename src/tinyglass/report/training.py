@@ -14,6 +14,7 @@ MOST_WEIGHTS_LISTED = 5000
 
 
 def training_curves(run: Run) -> str:
+    """Show how loss and accuracy went over the epochs."""
     if not run.epochs:
         return "<p>No epoch was completed.</p>\n"
     losses = [("training", run.losses)]
@@ -54,6 +55,7 @@ def training_curves(run: Run) -> str:
 
 
 def network_tables(run: Run) -> str:
+    """Show the network, every weight of it, and what becomes of a recording before it."""
     network = run.network
     sizes = "-".join(map(str, network.sizes))
     layers = [
@@ -159,6 +161,7 @@ def _weights(run: Run) -> str:
 
 
 def setting_table(run: Run) -> str:
+    """List every setting."""
     rows = [
         (name, show_value(getattr(run.settings, name)), (explain_field(name)[0], "long"))
         for name in Settings.__struct_fields__
@@ -167,6 +170,7 @@ def setting_table(run: Run) -> str:
 
 
 def reproduce_lines(run: Run, command: str, sha256: str) -> str:
+    """Say how the same network is made again."""
     rows = [("data fingerprint", (run.fingerprint, "long")), ("seed", str(run.settings.seed))]
     if sha256:
         rows.append(("SHA-256 of the model", (sha256, "long")))
