@@ -359,8 +359,14 @@ def _read(reading: dict[str, Any], path: str | Path | None, show: Callable[..., 
     from .recordings import read_recordings
     from .recordings.choosing import choose
 
-    data = read_recordings(path, groups=reading["group"], progress=lambda share: show("reading", share))
-    show("reading", 1.0)
+    began = time.monotonic()
+
+    def progress(share: float) -> None:
+        if time.monotonic() - began > WORTH_A_BAR:
+            show("reading", share)
+
+    data = read_recordings(path, groups=reading["group"], progress=progress)
+    progress(1.0)
     return choose(data, reading["only"], reading["rename"], reading["label"])
 
 

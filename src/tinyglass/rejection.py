@@ -31,6 +31,11 @@ class Rejection(NamedTuple):
     rejected : float, share of its recordings whose largest probability is below the threshold
     accepted : float, share of the other classes' recordings, left out in turn, that reach it
     threshold : float, such that `accepted` is at least 0.95
+
+    Examples
+    --------
+    >>> Rejection("wave", rejected=0.8, accepted=0.95, threshold=0.6).label
+    'wave'
     """
 
     label: str
@@ -47,8 +52,8 @@ def reject_left_out(
 ) -> list[Rejection]:
     """Leave each class out in turn, and return what share of it is rejected at 95 % of the known accepted.
 
-    Parts of the known classes are left out three times, grouped as the score is; these set the
-    threshold. Inputs and augmentation are those of the settings.
+    The known classes are parted in three, grouped as the score is; what is left out of them sets
+    the threshold. Inputs and augmentation are those of the settings.
 
     Parameters
     ----------
@@ -110,7 +115,7 @@ def _without(settings: Settings, label: str) -> Settings:
 
 def _parts(known: list[Recording], seed: int) -> list[tuple[list[Recording], list[Recording]]]:
     """Return parts that train and are tested; every known class is trained on."""
-    folds = inner_folds(known, True, seed)[0][:PARTS]
+    folds = inner_folds(known, True, seed, PARTS)[0]
     return [([known[i] for i in fold.train], [known[i] for i in fold.test]) for fold in folds]
 
 

@@ -49,6 +49,12 @@ class Choice(msgspec.Struct, frozen=True):
     n_folds : int
     temperature, threshold : float
     accepted : float, share of the judged recordings that reach the threshold
+
+    Examples
+    --------
+    >>> best = Candidate(("raw",), ("shift",), value=0.9, error=0.0, loss=0.2)
+    >>> Choice((best,), "recording", 10, 5, 1.2, 0.5, 1.0).chosen.inputs
+    ('raw',)
     """
 
     candidates: tuple[Candidate, ...]

@@ -207,12 +207,19 @@ def in_parts(
 
 
 def inner_folds(
-    recordings: Sequence[Recording], classification: bool, seed: int
+    recordings: Sequence[Recording], classification: bool, seed: int, most: int | None = None
 ) -> tuple[list[Fold], str, np.ndarray]:
     """Return the folds by which choices are made inside the training part, grouped as the score is.
 
     A fold that would train without one of the classes is left out; where grouping leaves none,
     every recording stands by itself.
+
+    Parameters
+    ----------
+    recordings : sequence of Recording
+    classification : bool
+    seed : int
+    most : int, optional; the most folds, otherwise 5, or 10 where groups are left out
 
     Returns
     -------
@@ -230,7 +237,7 @@ def inner_folds(
     labels = np.array([recording.label or "" for recording in recordings])
     for kind in ("auto", "recording"):
         grouping, groups = find_groups(recordings, kind)
-        n_parts = FOLDS if grouping == "recording" else MOST_INNER_FOLDS
+        n_parts = most or (FOLDS if grouping == "recording" else MOST_INNER_FOLDS)
         folds = _without_copies(recordings, in_parts(recordings, groups, n_parts, classification, seed))
         if classification:
             folds = [fold for fold in folds if set(labels[fold.train]) == set(labels)]

@@ -1,33 +1,27 @@
-"""Recordings, and one reader for each format that they come in.
+"""Recordings, whatever they come in.
 
-A new format is one file here with a function ``read(source: Source) -> Iterable[Recording] | None``
-(None: not this format), and its name in `READERS`.
+============== ============================================================================================
+`places`       finds the files, and opens archives (``packed``)
+`names`        takes labels, persons, parts from names; `describing` from files about others (``labels``)
+``readers``    one file a format; they share ``tables`` and ``parsing``
+`recording`    what comes out; `choosing` and `saving` go on from there
+============== ============================================================================================
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from ..errors import RecordingError, StorageError
-from . import (
-    arduino,
-    createai,
-    csv,
-    edge_impulse,
-    long_table,
-    magic_wand,
-    numpy_arrays,
-    serial,
-    series,
-    tinyspark,
-)
 from .describing import describe
 from .names import about_names
 from .places import find_sources
-from .recording import DataSet, Dropped, Recording, Repair, unnamed, with_labels
+from .readers import READERS
+from .recording import DataSet, Dropped, Recording, Repair, origin, unnamed, with_labels
 from .source import Source
 
 __all__ = [
@@ -38,6 +32,7 @@ __all__ = [
     "Recording",
     "Repair",
     "Source",
+    "origin",
     "read_recordings",
     "unnamed",
     "with_labels",
@@ -46,36 +41,25 @@ __all__ = [
 COURSE = Path(__file__).parent / "course"
 """The course's ten recordings, © the TinySpark course, CC BY-SA 4.0."""
 
-READERS: tuple[Callable[[Source], Iterable[Recording] | None], ...] = (
-    tinyspark.read,
-    edge_impulse.read,
-    createai.read,
-    magic_wand.read,
-    series.read,
-    numpy_arrays.read,
-    long_table.read,
-    arduino.read,
-    csv.read,
-    serial.read,
-)
-"""Every reader, the strictest first."""
-
 
 def read_recordings(
     path: str | Path | None = None,
     *,
+    label: str | None = None,
     groups: Mapping[str, str] | None = None,
     progress: Callable[[float], Any] | None = None,
 ) -> DataSet:
     """Return the recordings in a file, a folder or an archive; the format is recognised by content.
 
-    Labels come from inside the data, then from a file that describes it (``info.labels``),
-    then from the names of folders and files.
+    Labels come from inside the data, then from a file that describes it (``info.labels``), then from
+    `label`, then from the names of folders and files.
 
     Parameters
     ----------
     path : path, optional
         Without it, the course's ten recordings.
+    label : str, optional
+        For the recordings that carry none.
     groups : mapping, optional
         Patterns by kind (``"person"``, ``"session"``, ``"device"``, ``"label"``): regular expressions, of
         which the first group, or everything, is taken from each path.
@@ -102,28 +86,25 @@ def read_recordings(
     top = COURSE if path is None else Path(path)
     if not top.exists():
         raise StorageError("There is no such file or folder", str(top), "Check the spelling of the path")
-    sources = list(find_sources(top))
+    sources, not_again = find_sources(top)
     sources, described = describe(sources)
-    abouts = about_names([s.path for s in sources], groups, [s.name for s in sources])
+    abouts = about_names([s.path for s in sources], groups, [s.name for s in sources], label)
     recordings: list[Recording] = []
     repairs, dropped = described.account()
+    dropped += not_again
     total, done = sum(source.size for source in sources) or 1, 0
     for source, about in zip(sources, abouts, strict=True):
         source.about = described.about(source, about, groups or ())
         if progress is not None:
-            source.progress = lambda share, done=done, size=source.size: progress(
-                (done + share * size) / total
-            )
+            source.progress = partial(_advance, progress, total, done, source.size)
             source.progress(0.0)
         found = described(source, _read(source))
         done += source.size
-        recordings += found
+        recordings += found if label is None else with_labels(found, label)
         own_repairs, own_dropped = source.account()
         repairs += own_repairs
         dropped += own_dropped
-        source.__dict__.pop("content", None)
-        source.__dict__.pop("text", None)
-        source.__dict__.pop("lines", None)
+        source.release()
     if not recordings:
         names = [Path(d.where).name for d in dropped]
         raise RecordingError(
@@ -134,8 +115,15 @@ def read_recordings(
     return DataSet(tuple(recordings), tuple(repairs), tuple(dropped))
 
 
+def _advance(progress: Callable[[float], Any], total: int, done: int, size: int, share: float) -> None:
+    progress((done + share * size) / total)
+
+
 def _read(source: Source) -> list[Recording]:
     """Return the recordings of the first reader that knows the format."""
+    if not source.head:
+        source.dropped("is empty", 0)
+        return []
     for read in READERS:
         found = read(source)
         if found is not None:

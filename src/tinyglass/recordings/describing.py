@@ -10,11 +10,11 @@ from math import ceil, floor
 from pathlib import PurePosixPath
 
 from ..errors import RecordingError
-from .json import shown
-from .label_entries import Entry, Stretch, find, key
-from .label_files import read_labels
-from .label_tables import read_table
-from .recording import Dropped, Recording, Repair
+from .labels.entries import Entry, Stretch, find, key
+from .labels.files import read_labels
+from .labels.tables import read_table
+from .parsing.values import shown
+from .recording import Dropped, Recording, Repair, part_of
 from .source import About, Source, decode
 
 BEGINNING = 2**12  # bytes by which a file that describes others is recognised
@@ -146,8 +146,7 @@ def _entries_of(source: Source, known: Collection[str]) -> list[Entry] | None:
             return read_labels(source, beginning) if ending == ".json" else None
         return read_table(source, beginning, known)
     finally:
-        for kept in ("head", "content", "text"):
-            source.__dict__.pop(kept, None)
+        source.release()
 
 
 def _agreed(source: Source, before: Entry, after: Entry) -> Entry:
@@ -184,7 +183,7 @@ def _cut(source: Source, recording: Recording, entry: Entry) -> list[Recording]:
                 signal=recording.signal[part],
                 times=None if recording.times is None else recording.times[part],
                 label=stretch.label or None,
-                source=f"{recording.source}, readings {stretch.first + 1}–{stretch.last + 1}",
+                source=part_of(recording.source, stretch.first, stretch.last + 1),
             )
         )
     left = recording.n_readings - sum(piece.n_readings for piece in pieces)

@@ -54,7 +54,10 @@ def label_in_name(name: str) -> str | None:
 
 
 def about_names(
-    paths: Sequence[PurePosixPath], groups: Mapping[str, str] | None = None, names: Sequence[str] = ()
+    paths: Sequence[PurePosixPath],
+    groups: Mapping[str, str] | None = None,
+    names: Sequence[str] = (),
+    label: str | None = None,
 ) -> list[About]:
     """Return what each path says, all of them considered together.
 
@@ -67,6 +70,7 @@ def about_names(
     groups : pattern by kind (person, session, device, label): a regular expression, of which the
         first group (or everything) is the name; what it matches is no label
     names : the whole paths, as the user gave them, searched where the paths below do not match
+    label : what stands in the place of the labels that names suggest, except by a pattern; optional
 
     Raises
     ------
@@ -90,7 +94,7 @@ def about_names(
     level = _class_level(folders)
     return [
         About(
-            label=own.get("label") or _label(path, inside, level, set(own.values())),
+            label=own.get("label") or label or _label(path, inside, level, set(own.values())),
             split=_split(path),
             **{kind: own.get(kind) or _group(kind, path) for kind in WORDS},
         )

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 from ..errors import RecordingError, StorageError
+from ..storage import ASIDE
+from .recording import Dropped
 from .source import Source
 
 DESCRIBING = ("README", "LICENSE", "LICENCE", "PROVENANCE", "SOURCES", "COPYING", "CHANGELOG", "REPORT")
@@ -27,8 +30,10 @@ NO_DATA = {
 }
 
 
-def find_sources(top: Path) -> Iterator[Source]:
-    """Yield every file below `top` that may hold recordings, in natural order; archives are opened.
+def find_sources(top: Path) -> tuple[list[Source], list[Dropped]]:
+    """Return every file below `top` that may hold recordings, in natural order, and what is not read again.
+
+    Archives are opened. One that lies together with its own unpacked files is not read again.
 
     Raises
     ------
@@ -37,27 +42,53 @@ def find_sources(top: Path) -> Iterator[Source]:
     RecordingError
         If a name is no text, or an archive is damaged or hostile.
     """
-    from .archives import members
+    found = [(file, _inside(file, alone=file.file == top)) for file in _files(top)]
+    unpacked: dict[tuple[str, int], list[Source]] = defaultdict(list)
+    for file, inside in found:
+        if inside is None:
+            unpacked[file.path.name, file.size].append(file)
+    sources: list[Source] = []
+    dropped: list[Dropped] = []
+    for file, inside in found:
+        if inside is None:
+            sources.append(file)
+        elif inside and all(_lies_here(member, unpacked) for member in inside):
+            dropped.append(Dropped(file.name, "is an archive of files that lie here unpacked too"))
+        else:
+            sources += inside
+    return sources, dropped
 
+
+def _files(top: Path) -> list[Source]:
     try:
         files = [top] if top.is_file() else [p for p in top.rglob("*") if p.is_file()]
     except OSError as error:
         raise StorageError(f"Could not read the folder: {error.strerror}", str(top), "Check it") from error
-    for file in sorted(files, key=lambda p: natural(str(p))):
+    files.sort(key=lambda p: natural(str(p)))
+    for file in files:
         _check_name(file)
-        below = PurePosixPath(file.name) if file == top else PurePosixPath(file.relative_to(top).as_posix())
-        if file != top and is_aside(below):
-            continue
-        source = Source(str(file), below, file.stat().st_size, _fetcher(file), file)
-        inside = members(source)
-        if inside is None:
-            yield source
-            continue
-        for member in inside:
-            if not is_aside(member.path):
-                if file != top:  # its name is a folder for what is inside, without the ending
-                    member.path = below.with_name(below.name.split(".")[0]) / member.path
-                yield member
+    paths = [PurePosixPath(p.name if p == top else p.relative_to(top).as_posix()) for p in files]
+    return [
+        Source(str(file), path, file.stat().st_size, _fetcher(file), file)
+        for file, path in zip(files, paths, strict=True)
+        if file == top or not is_aside(path)
+    ]
+
+
+def _inside(file: Source, alone: bool) -> list[Source] | None:
+    """Return the files in an archive; None if it is none. In a folder, its name is one more folder for them."""
+    from .packed.archives import members
+
+    folder = None if alone else file.path.with_name(file.path.name.split(".")[0])
+    inside = members(file, folder)
+    return None if inside is None else [member for member in inside if not is_aside(member.path)]
+
+
+def _lies_here(member: Source, unpacked: Mapping[tuple[str, int], Sequence[Source]]) -> bool:
+    """Tell whether a file of the same name and content as one in an archive lies there unpacked."""
+    same = unpacked.get((member.path.name, member.size), ())
+    content = member.fetch() if same else b""
+    return any(file.fetch() == content for file in same)
 
 
 def _fetcher(file: Path) -> Callable[[], bytes]:
@@ -78,7 +109,7 @@ def is_aside(path: PurePosixPath) -> bool:
     """Tell hidden files, what describes a folder of data, and what a training has left there."""
     if any(part.startswith((".", "__")) for part in path.parts):
         return True
-    if path.name.lower() in ("thumbs.db", "desktop.ini") or path.suffix.lower() in NO_DATA:
+    if path.name.lower() in ("thumbs.db", "desktop.ini") or path.suffix.lower() in {*NO_DATA, ASIDE}:
         return True
     return path.name.upper().split(".")[0] in DESCRIBING
 

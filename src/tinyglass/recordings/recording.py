@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import overload
+from typing import Any, overload
 
 import numpy as np
 
 from ..errors import RecordingError
+
+PART = re.compile(r"(, readings \d+–\d+)+$")
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -51,7 +54,7 @@ class Recording:
     source: str = "a recording made in Python"
 
     def __post_init__(self) -> None:
-        signal = np.array(self.signal, dtype=np.float64, copy=True)
+        signal = _frozen(self.signal)
         if signal.ndim == 1:
             signal = signal[:, None]
         if signal.ndim != 2 or 0 in signal.shape:
@@ -60,17 +63,13 @@ class Recording:
                 self.source,
                 "Give one row a reading, one column a channel",
             )
-        signal.flags.writeable = False
         object.__setattr__(self, "signal", signal)
         if self.times is not None:
-            times = np.array(self.times, dtype=np.float64, copy=True)
-            times.flags.writeable = False
+            times = _frozen(self.times)
             object.__setattr__(self, "times", times)
-            if (
-                times.shape != (len(signal),)
-                or not (np.diff(times) > 0).all()
-                or not np.isfinite(times).all()
-            ):
+            with np.errstate(all="ignore"):
+                forward = bool((np.diff(times) > 0).all())
+            if times.shape != (len(signal),) or not forward or not np.isfinite(times).all():
                 raise RecordingError(
                     "Expected a time for every reading, each later than the one before",
                     self.source,
@@ -97,6 +96,41 @@ class Recording:
     @property
     def n_readings(self) -> int:
         return self.signal.shape[0]
+
+
+def _frozen(numbers: Any) -> np.ndarray:
+    """Return the numbers as float64 that nobody can change: the same array if that is so already."""
+    if isinstance(numbers, np.ndarray) and numbers.dtype == np.float64 and numbers.flags.c_contiguous:
+        owner = numbers if numbers.base is None else numbers.base
+        if isinstance(owner, np.ndarray) and not (numbers.flags.writeable or owner.flags.writeable):
+            return numbers
+    copy = np.array(numbers, dtype=np.float64, order="C", copy=True)
+    copy.flags.writeable = False
+    return copy
+
+
+def origin(recording: Recording) -> str:
+    """Return the recording that this one was cut from, as its source names it; its own source if it is whole.
+
+    Recordings of one origin overlap or follow each other without a pause, so that a split must not part them.
+
+    Examples
+    --------
+    >>> origin(Recording([[1.0]], source="walk.json, readings 301–621"))
+    'walk.json'
+    """
+    return PART.sub("", recording.source)
+
+
+def part_of(place: str, first: int, last: int) -> str:
+    """Return the source of a part of a recording: readings from `first`, counted from 0, to before `last`.
+
+    Examples
+    --------
+    >>> part_of("walk.json", 300, 621)  # what lies between its 300th and its 622nd reading
+    'walk.json, readings 301–621'
+    """
+    return f"{place}, readings {first + 1}–{last}"
 
 
 def unnamed(n_channels: int) -> tuple[str, ...]:

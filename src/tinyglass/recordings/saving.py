@@ -15,18 +15,18 @@ import msgspec
 import numpy as np
 
 from ..errors import ArgumentError, RecordingError, StorageError
-from .csv_table import open_csv
-from .parquet_table import open_parquet
+from ..storage import ASIDE
 from .recording import Recording
-from .saved_table import FIRST, LAST, TEXTS, heads_of, is_saved
 from .source import Source
+from .tables.csv_table import open_csv
+from .tables.parquet_table import open_parquet
+from .tables.saved import FIRST, LAST, TEXTS, heads_of, is_saved
 
 if TYPE_CHECKING:
     import polars as pl
 
 BATCH = 2**20  # numbers that are written at once
 GROUP = 2**18  # rows of Parquet that are read together
-ASIDE = ".tinyglass-aside"  # ending of a file that is still being written
 
 
 def save_recordings(data: Sequence[Recording], path: str | Path, protect: str | Path | None = None) -> None:

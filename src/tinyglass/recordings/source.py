@@ -17,6 +17,7 @@ from .recording import Dropped, Repair
 LARGEST_IN_MEMORY = 2**30  # bytes; a reader that streams has no such limit
 LONGEST_LINE = 2**20  # characters
 HEAD = 2**16  # bytes by which a format is recognised
+UTF_16 = (b"\xff\xfe", b"\xfe\xff")  # its marks
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +79,11 @@ class Source:
             return stream.read(HEAD)
 
     @cached_property
+    def head_text(self) -> str:
+        """The head as text, without a character that is cut at its end."""
+        return decode(self.head, may_be_cut=len(self.head) == HEAD)
+
+    @cached_property
     def text(self) -> str:
         """The content as text: UTF-8, UTF-16 with its mark (as Windows writes it), or Latin-1."""
         return decode(self.content)
@@ -104,7 +110,7 @@ class Source:
     @property
     def is_text(self) -> bool:
         """Whether the head is text: no zero bytes, except in UTF-16."""
-        return self.head.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\0" not in self.head
+        return self.head.startswith(UTF_16) or b"\0" not in self.head
 
     @contextmanager
     def open(self) -> Iterator[BinaryIO]:
@@ -121,6 +127,11 @@ class Source:
                 self.name,
                 "Check that it exists and may be read",
             ) from error
+
+    def release(self) -> None:
+        """Drop what was read of the file; it is read again where it is asked for."""
+        for kept in ("head", "head_text", "content", "text", "lines"):
+            self.__dict__.pop(kept, None)
 
     def at(self, line: int | None) -> str:
         """Return the place of a line, for a message."""
@@ -151,11 +162,19 @@ class Source:
         return repairs, dropped
 
 
-def decode(content: bytes) -> str:
-    """Return bytes as text: UTF-8, UTF-16 with its mark, or Latin-1, which takes everything."""
-    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
+def decode(content: bytes, may_be_cut: bool = False) -> str:
+    """Return bytes as text: UTF-8, UTF-16 with its mark, or Latin-1, which takes everything.
+
+    Examples
+    --------
+    >>> decode(b"\\xc2\\xb0/s"), decode(b"\\xb0/s"), decode(b"g \\xc2", may_be_cut=True)
+    ('°/s', '°/s', 'g ')
+    """
+    if content.startswith(UTF_16):
         return content.decode("utf-16", "replace")
     try:
         return content.decode("utf-8-sig")
-    except UnicodeDecodeError:
+    except UnicodeDecodeError as error:
+        if may_be_cut and error.reason == "unexpected end of data":
+            return content[: error.start].decode("utf-8-sig")
         return content.decode("latin-1")

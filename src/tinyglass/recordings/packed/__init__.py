@@ -1,0 +1,1 @@
+"""Archives, which are opened without trust."""

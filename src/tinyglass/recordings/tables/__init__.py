@@ -1,0 +1,1 @@
+"""Tables of readings: text in pieces, CSV with heads, Parquet, and what their columns are for."""
