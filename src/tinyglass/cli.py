@@ -512,6 +512,11 @@ def _train(
             parts = find_split(data, task == "classification", split=split, seed=settings.seed)
             if parts.name == PUBLISHED:
                 trained = [data[i] for i in parts.folds[0].train.tolist()]
+                unused = len(data) - len(trained) - len(parts.folds[0].test)
+                if unused:
+                    message(
+                        f"{unused} recordings are in neither the train nor the test part, or copies: not used"
+                    )
 
         def progress(p: Progress) -> bool:
             show(p.stage, p.epoch / p.epochs, p.loss)

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .errors import ArgumentError, RecordingError
+from .findings import find_copy_sets
 from .network import read_only
 from .recordings import Recording
 
@@ -103,8 +104,8 @@ def find_split(
 
     ``auto`` is the first that there is of: leaving each person, device or session out (in five
     parts where there are more than twenty); the published parts, if no such group stands in both;
-    leaving each of up to 30 recordings out; five parts. What is tested is never trained on as an
-    exact copy.
+    leaving each of up to 30 recordings out; five parts. What is tested is never trained on as a copy,
+    exact or near. Recordings in neither of the published parts are not used with these.
 
     Parameters
     ----------
@@ -136,11 +137,11 @@ def find_split(
             "Use --split auto, or name a part with --test",
         )
     grouping, groups = find_groups(recordings, "auto" if split in ("auto", "published") else split)
-    crossed = bool(set(groups[parts != "test"]) & set(groups[parts == "test"]))
+    crossed = bool(set(groups[parts == "train"]) & set(groups[parts == "test"]))
     if published and (split == "published" or (split == "auto" and not crossed)):
         name, folds = (
             "published split",
-            [Fold(np.flatnonzero(parts != "test"), np.flatnonzero(parts == "test"))],
+            [Fold(np.flatnonzero(parts == "train"), np.flatnonzero(parts == "test"))],
         )
     elif grouping != "recording":
         name, folds = _by_group(recordings, groups, grouping, classification, seed)
@@ -149,11 +150,14 @@ def find_split(
     else:
         folds = in_parts(recordings, groups, FOLDS, classification, seed)
         name = f"{len(folds)}-fold"
-    folds = _without_copies(recordings, folds)
+    copies = np.arange(len(recordings))
+    for number, own in enumerate(find_copy_sets(recordings)):
+        copies[own] = len(recordings) + number
+    folds = _without_copies(copies, folds)
     for fold in folds:
         if not len(fold.train):
             raise RecordingError(
-                "All that could be trained on are exact copies of what is tested",
+                "All that could be trained on are copies of what is tested",
                 recordings[fold.test[0]].source,
                 "Add recordings, or delete the copies",
             )
@@ -238,7 +242,9 @@ def inner_folds(
     for kind in ("auto", "recording"):
         grouping, groups = find_groups(recordings, kind)
         n_parts = most or (FOLDS if grouping == "recording" else MOST_INNER_FOLDS)
-        folds = _without_copies(recordings, in_parts(recordings, groups, n_parts, classification, seed))
+        folds = _without_copies(
+            _exact_copies(recordings), in_parts(recordings, groups, n_parts, classification, seed)
+        )
         if classification:
             folds = [fold for fold in folds if set(labels[fold.train]) == set(labels)]
         folds = [fold for fold in folds if len(fold.train)]
@@ -262,10 +268,9 @@ def _by_group(
     return f"{len(folds)}-fold by {grouping}", folds
 
 
-def _without_copies(recordings: Sequence[Recording], folds: Sequence[Fold]) -> list[Fold]:
-    """Leave out of each training part what is an exact copy of a tested recording."""
-    key = np.array([_numbers(recording, number) for number, recording in enumerate(recordings)])
-    return [Fold(fold.train[~np.isin(key[fold.train], key[fold.test])], fold.test) for fold in folds]
+def _without_copies(copies: np.ndarray, folds: Sequence[Fold]) -> list[Fold]:
+    """Leave out of each training part what shares its number with a tested recording."""
+    return [Fold(fold.train[~np.isin(copies[fold.train], copies[fold.test])], fold.test) for fold in folds]
 
 
 def _whole(recording: Recording, number: int) -> str | int:
@@ -274,7 +279,12 @@ def _whole(recording: Recording, number: int) -> str | int:
     return before if cut else number
 
 
-def _numbers(recording: Recording, number: int) -> int:
-    """Return a number that exact copies share."""
-    signal = recording.signal + 0.0  # no difference between 0 and −0
-    return hash((signal.shape, signal.tobytes())) if signal.size >= SURELY_A_COPY else -1 - number
+def _exact_copies(recordings: Sequence[Recording]) -> np.ndarray:
+    """Return numbers, (n_recordings,), that exact copies share."""
+    known: dict[object, int] = {}
+    numbers = []
+    for place, recording in enumerate(recordings):
+        signal = recording.signal + 0.0  # no difference between 0 and −0
+        key = (signal.shape, signal.tobytes()) if signal.size >= SURELY_A_COPY else place
+        numbers.append(known.setdefault(key, len(known)))
+    return np.array(numbers)

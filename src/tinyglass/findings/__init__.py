@@ -11,7 +11,7 @@ import numpy as np
 
 from ..recordings import Recording
 from .contradictions import find_contradictions
-from .copies import find_copies
+from .copies import find_copies, find_copy_sets
 from .finding import Finding
 from .labels import find_label_problems
 from .parts import find_part_problems
@@ -19,7 +19,7 @@ from .signals import find_signal_problems
 from .times import find_time_problems
 from .units import find_unit_problems
 
-__all__ = ["CHECKS", "Finding", "find_problems"]
+__all__ = ["CHECKS", "Finding", "find_copy_sets", "find_problems"]
 
 CHECKS: tuple[Callable[[Sequence[Recording]], Iterator[Finding]], ...] = (
     find_label_problems,

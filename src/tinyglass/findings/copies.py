@@ -47,6 +47,25 @@ def find_copies(recordings: Sequence[Recording]) -> Iterator[Finding]:
         yield _told("near_duplicates", "near duplicates", recordings, _joined(pairs), details)
 
 
+def find_copy_sets(recordings: Sequence[Recording]) -> list[list[int]]:
+    """Return the sets of recordings that are copies of one another: the same numbers, or nearly the same movement.
+
+    Equal recordings of few numbers, which may be so by chance, are none.
+
+    Examples
+    --------
+    >>> wave = Recording([[float(i * i % 7), float(i)] for i in range(40)])
+    >>> find_copy_sets([wave, Recording(wave.signal[::-1]), wave])
+    [[0, 2]]
+    """
+    certain = [own for own in _exact(recordings) if recordings[own[0]].signal.size >= FEW_NUMBERS]
+    first = {i: own[0] for own in certain for i in own}
+    single = [i for i in range(len(recordings)) if first.get(i, i) == i and not _flat(recordings[i])]
+    near = [(one, other) for one, other, _ in [*_overlaps(recordings, single), *_alike(recordings, single)]]
+    pairs = [(own[0], other) for own in certain for other in own[1:]]
+    return _joined([*pairs, *near])
+
+
 def _told(
     kind: str,
     name: str,
