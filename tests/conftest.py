@@ -148,6 +148,10 @@ def open_folder() -> Iterator[Path]:
         yield Path(name)
 
 
+PLAIN = {"inputs": ("raw",), "augment": (), "threshold": 0.0, "temperature": 1.0}
+"""Settings that leave nothing to be chosen by validation, and alter nothing."""
+
+
 def noisy_recordings(n: int = 40, seed: int = 0) -> list[Recording]:
     """Return recordings whose labels can be learnt by heart only."""
     random = np.random.default_rng(seed)

@@ -119,7 +119,7 @@ def read_within(
     seconds: float,
 ) -> str:
     """Return what came of a file, ``read 3`` or ``refused …``, read in a process of its own within bounds."""
-    module, function = reader.split(".")
+    module, _, function = reader.rpartition(".")
     program = BOUNDED.format(module=module, function=function)
     done: Any = python(program, path, timeout=300, env=unmeasured())
     assert done.returncode == 0, done.stderr

@@ -144,6 +144,9 @@ def test_is_the_training_of_tinyglass(iris):
     names, codes = np.unique(y, return_inverse=True)
     settings = Settings(
         hidden=(5,),
+        activation="tanh",
+        learning_rate=0.01,
+        schedule="constant",
         epochs=20,
         batch=32,
         l2=0.003,

@@ -9,17 +9,26 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from sklearn.utils.class_weight import compute_class_weight
 
-from conftest import noisy_recordings
+from conftest import PLAIN, noisy_recordings
 from tinyglass import (
     ArgumentError,
     Examples,
     Recording,
     RecordingError,
+    Settings,
+    evaluate,
     fit_preparation,
+    make_settings,
+    predict,
     prepare,
+    train,
 )
+from tinyglass import evaluation as evaluation_module
+from tinyglass.inputs import measure, name_inputs
+from tinyglass.prediction import answers
 from tinyglass.preparation import (
     class_weights,
+    cut,
     expected_outputs,
     find_classes,
     find_task,
@@ -171,6 +180,244 @@ def test_rates_that_differ_are_not_known():
     assert fit_preparation(recordings).rate_hz is None
 
 
+@pytest.mark.parametrize(("length", "steps"), [(31, 31), (32, 32), (33, 32), (1000, 32)])
+def test_long_recordings_become_32_steps_and_short_ones_stay(length, steps):
+    recordings = [Recording(np.arange(float(length)) + k, label="a") for k in range(3)]
+    preparation = fit_preparation(recordings, scale="none")
+    assert (preparation.n_steps, preparation.resample) == (steps, length > 32)
+    X = prepare_inputs(recordings, preparation)
+    np.testing.assert_allclose(X[0], np.linspace(0, length - 1, steps), rtol=1e-12)
+
+
+# ---------------------------------------------------------------- summaries, spectra, plain division
+
+
+EVERY_KIND = [("raw",), ("summary",), ("spectrum",), ("raw", "summary"), ("spectrum", "raw", "summary")]
+
+
+def mixed(n: int = 12, seed: int = 0) -> list[Recording]:
+    """Recordings of lengths that differ, with channels of sizes that differ."""
+    random = np.random.default_rng(seed)
+    return [
+        Recording(
+            random.normal(size=(int(random.integers(70, 140)), 2)) * [1 + i % 2, 1000.0] + [5.0, 0.0],
+            ("x", "y"),
+            label="ab"[i % 2],
+            source=f"mixed {i}",
+        )
+        for i in range(n)
+    ]
+
+
+@pytest.mark.parametrize("inputs", EVERY_KIND)
+def test_inputs_are_what_was_measured_less_the_offset_over_the_scale_kind_after_kind(inputs):
+    recordings = mixed()
+    preparation = fit_preparation(recordings, inputs=inputs)
+    tables = measure([r.signal for r in recordings], inputs, 32)
+    X = prepare_inputs(recordings, preparation)
+    begin, feature = 0, 0
+    for kind in inputs:
+        table = tables[kind]
+        width = table[0].size
+        found = X[:, begin : begin + width]
+        if kind == "raw":
+            readings = table.reshape(-1, 2)
+            expected = ((table - readings.mean(axis=0)) / readings.std(axis=0)).reshape(len(X), -1)
+        else:
+            flat = table.reshape(len(X), -1)
+            own = slice(feature, feature + width)
+            np.testing.assert_allclose(preparation.feature_offset[own], flat.mean(axis=0), rtol=1e-12)
+            assert (np.array(preparation.feature_scale[own]) >= flat.std(axis=0) * (1 - 1e-12)).all()
+            expected = (flat - flat.mean(axis=0)) / np.array(preparation.feature_scale[own])
+            feature += width
+        np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-9)
+        begin += width
+    assert begin == X.shape[1] == preparation.n_inputs
+
+
+def test_a_summary_is_of_the_recording_as_it_is_and_not_as_it_was_resampled():
+    spike = np.zeros(1000)
+    spike[501] = 7.0
+    recording = Recording(spike, label="a")
+    preparation = fit_preparation([recording], inputs=("raw", "summary"), scale="none")
+    names = name_inputs(("raw", "summary"), ("x",), 32)
+    values = dict(zip(names, prepare_inputs([recording], preparation)[0].tolist(), strict=True))
+    assert values["x maximum"] == 7
+    assert all(values[f"x[{step}]"] == 0 for step in range(32))
+
+
+@pytest.mark.parametrize("divisor", [100.0, 0.5])
+def test_a_number_divides_summaries_and_spectra_too(divisor):
+    recordings = mixed(4)
+    inputs = ("raw", "summary", "spectrum")
+    whole, divided = (
+        prepare_inputs(recordings, fit_preparation(recordings, inputs=inputs, scale=scale))
+        for scale in ("none", divisor)
+    )
+    assert divided.tobytes() == (whole / divisor).tobytes()
+
+
+def test_a_channel_that_never_changes_adds_no_noise_to_any_input():
+    """0.1 many times has a mean that is not 0.1: what rounding leaves must stay as small as it is."""
+    random = np.random.default_rng(0)
+    recordings = [
+        Recording(np.column_stack([random.normal(size=n), np.full(n, 0.1)]), ("x", "still"), label="a")
+        for n in random.integers(40, 1000, 20).tolist()
+    ]
+    preparation = fit_preparation(recordings, inputs=("raw", "summary", "spectrum"))
+    names = name_inputs(preparation.inputs, preparation.channels, preparation.n_steps)
+    X = dict(zip(names, prepare_inputs(recordings, preparation).T, strict=True))
+    for name in names:
+        if name.startswith("still"):
+            assert np.abs(X[name]).max() < 1e-6, name
+        else:
+            assert X[name].std() > 0.1, name
+
+
+def test_the_courses_preset_gives_the_courses_numbers_digit_for_digit(course):
+    run = train(course, make_settings({}, preset="course"))
+    p = run.network.preparation
+    assert (p.inputs, p.window, p.resample, p.offset, p.scale) == (("raw",), 0, False, (0.0,), (100.0,))
+    X = prepare_inputs(course, p)
+    assert X.tolist() == [[float(repr(reading)) / 100 for reading in r.signal[:, 0].tolist()] for r in course]
+    assert X[0].tolist() == [1.0454, 0.02375, 0.0]
+    assert run.updates == 100 * 10  # every recording as it is, none altered
+
+
+@pytest.mark.parametrize("inputs", EVERY_KIND)
+@pytest.mark.parametrize("window", [0, 40])
+def test_the_preparation_does_not_see_the_test_part(monkeypatch, inputs, window):
+    seen = []
+
+    def spy(network, tested):
+        seen.append(network.preparation)
+        return answers(network, tested)
+
+    monkeypatch.setattr(evaluation_module, "answers", spy)
+    recordings = mixed()
+    settings = Settings(epochs=2, window=window, **(PLAIN | {"inputs": inputs}))
+    for test in (
+        mixed(4, seed=1),
+        [Recording(1e3 * r.signal, ("x", "y"), label="a") for r in mixed(4, seed=2)],
+    ):
+        evaluate(recordings, settings, test=test)
+    assert len(seen) == 2
+    assert seen[0] == seen[1] == fit_preparation(recordings, inputs=inputs, window=window)
+
+
+# ---------------------------------------------------------------- windows
+
+
+def long(n_readings: int, label: str = "a", level: float = 0.0, **facts: object) -> Recording:
+    return Recording(
+        np.arange(float(n_readings)) + level, ("x",), label=label, source=f"{label}.csv", **facts
+    )
+
+
+@given(st.integers(1, 60), st.integers(1, 30), st.integers(1, 40))
+def test_windows_stand_a_hop_apart_and_within_the_recording(n, window, hop):
+    assume(window <= n)
+    signals, owner = cut([long(n), long(n, level=100.0)], window, hop)
+    starts = [s for s in range(n) if s % hop == 0 and s + window <= n]
+    assert owner.tolist() == [0] * len(starts) + [1] * len(starts)
+    for signal, place, start in zip(signals, owner.tolist(), starts * 2, strict=True):
+        assert signal[:, 0].tolist() == [100 * place + t for t in range(start, start + window)]
+
+
+@pytest.mark.parametrize(("window", "hop"), [(1, 1), (2, 1), (3, 2), (10, 5), (11, 6)])
+def test_the_usual_hop_is_half_a_window(window, hop):
+    assert fit_preparation([long(40)], window=window).hop == hop
+    assert fit_preparation([long(40)], window=window, hop=7).hop == 7
+
+
+def test_windows_of_a_recording_are_a_group_and_have_its_label():
+    recordings = [long(20, "a"), long(25, "b", 100.0), long(10, "a", 5.0)]
+    preparation = fit_preparation(recordings, window=10, scale="none")
+    assert (preparation.n_steps, preparation.any_length) == (10, True)
+    examples = prepare(recordings, preparation, ("a", "b"))
+    assert examples.groups.tolist() == [0, 0, 0, 1, 1, 1, 1, 2]
+    assert examples.Y[:, 1].tolist() == [0, 0, 0, 1, 1, 1, 1, 0]
+    assert examples.X[3].tolist() == list(range(100, 110))
+
+
+def test_long_windows_are_resampled_too():
+    preparation = fit_preparation([long(400)], window=100)
+    assert (preparation.n_steps, preparation.resample) == (32, True)
+    assert fit_preparation([long(400)], window=100, steps=50).n_steps == 50
+
+
+def test_a_recording_shorter_than_a_window_is_refused_by_name():
+    with pytest.raises(
+        RecordingError, match=r"at least 10 readings, a window's, found 9\. In short\.csv.*--window"
+    ):
+        fit_preparation([long(20), long(9, "short")], window=10)
+    preparation = fit_preparation([long(20)], window=10)
+    with pytest.raises(RecordingError, match="found 9"):
+        prepare_inputs([long(9)], preparation)
+
+
+@pytest.mark.parametrize("inputs", [("raw",), ("summary", "spectrum")])
+def test_the_answer_is_the_mean_over_the_windows(inputs):
+    recordings = [
+        r
+        for k in range(4)
+        for r in (long(40 + k, "up"), Recording(-np.arange(50.0 + k), ("x",), label="down"))
+    ]
+    settings = Settings(epochs=30, window=10, hop=10, **(PLAIN | {"inputs": inputs}))
+    network = train(recordings, settings).network
+    for recording in recordings:
+        windows = [
+            Recording(recording.signal[s : s + 10], ("x",)) for s in range(0, recording.n_readings - 9, 10)
+        ]
+        of_windows = network.outputs(prepare_inputs(windows, network.preparation))
+        np.testing.assert_allclose(answers(network, [recording])[0], of_windows.mean(axis=0), rtol=1e-5)
+    said = predict(network, recordings)
+    assert [p.best for p in said] == [r.label for r in recordings]
+    assert all(sum(p.outputs) == pytest.approx(1) for p in said)
+
+
+def test_quantities_are_answered_by_the_mean_over_the_windows_in_their_own_unit():
+    recordings = [long(40, str(100.5 + k), 10.0 * k) for k in range(8)]
+    network = train(recordings, Settings(epochs=50, window=10, **PLAIN)).network
+    p = network.preparation
+    outputs = (
+        network.outputs(prepare_inputs(recordings[2:3], p)).mean(axis=0) * p.answer_scale + p.answer_offset
+    )
+    assert predict(network, recordings[2:3])[0].label == pytest.approx(float(outputs[0]), rel=1e-6)
+
+
+def test_the_windows_and_inputs_of_a_network_come_back_from_its_file(tmp_path):
+    from tinyglass import Network
+
+    recordings = mixed()
+    settings = Settings(
+        epochs=3, window=50, hop=20, **(PLAIN | {"inputs": ("spectrum", "raw"), "temperature": 1.7})
+    )
+    network = train(recordings, settings).network
+    network.save(tmp_path / "model")
+    back = Network.load(tmp_path / "model")
+    assert back.preparation == network.preparation
+    assert (back.threshold, back.temperature) == (network.threshold, 1.7)
+    others = mixed(5, seed=3)
+    assert answers(back, others).tobytes() == answers(network, others).tobytes()
+
+
+def test_too_many_windows_are_refused_before_memory_is_taken(python):
+    program = """
+import resource
+import numpy as np
+from tinyglass import ArgumentError, Recording, fit_preparation
+resource.setrlimit(resource.RLIMIT_AS, (3 * 2**30, 3 * 2**30))
+try:
+    fit_preparation([Recording(np.zeros(300_000), ("x",), label="a")], window=4000, hop=1)
+except ArgumentError as error:
+    print("refused:", error)
+"""
+    done = python(program)
+    assert done.stdout.startswith("refused:"), done.stdout + done.stderr[-300:]
+    assert "--hop" in done.stdout or "--window" in done.stdout
+
+
 # ---------------------------------------------------------------- recordings that do not belong together
 
 
@@ -201,9 +448,21 @@ def test_a_network_refuses_recordings_with_other_channels(course):
         prepare_inputs([Recording(np.ones((3, 2)), ("x", "y"))], preparation)
 
 
+@pytest.mark.parametrize(
+    ("unit", "factor"), [("g", 1.0), ("m/s²", 1 / 9.80665), ("m/s2", 1 / 9.80665), ("mg", 0.001)]
+)
+def test_a_network_takes_recordings_in_another_unit_of_the_same_quantity(unit, factor):
+    known = [Recording([[1.0, 2.0], [3.0, 5.0]], ("aX", "aY"), ("g", "g"))]
+    preparation = fit_preparation(known)
+    asked = Recording(known[0].signal / factor, ("aX", "aY"), (unit, unit))
+    np.testing.assert_allclose(
+        prepare_inputs([asked], preparation), prepare_inputs(known, preparation), rtol=1e-12
+    )
+
+
 def test_a_network_refuses_recordings_whose_channels_or_units_have_other_names():
     preparation = fit_preparation([Recording([[1.0, 2.0]] * 2, ("x", "y"), ("g", "g"))])
-    for channels, units in ((("y", "x"), ("g", "g")), (("x", "y"), ("m/s²", "m/s²"))):
+    for channels, units in ((("y", "x"), ("g", "g")), (("x", "y"), ("V", "V")), (("x", "y"), ("°/s", "°/s"))):
         with pytest.raises(RecordingError):
             prepare_inputs([Recording([[1.0, 2.0]] * 2, channels, units)], preparation)
 

@@ -17,7 +17,7 @@ from hypothesis import given
 
 from sources import ABSENT, SHARED, damaged, fuzzed, on_disk, read_within, source_of
 from tinyglass import RecordingError, StorageError, read_recordings
-from tinyglass.recordings import archives, tars, unpacking, zips
+from tinyglass.recordings.packed import archives, tars, unpacking, zips
 
 WAVE, CIRCLE = b"x,y,z\n1,2,3\n4,5,6\n", b"x,y,z\n7,8,9\n1,2,3\n"
 FILES = {"training/wave.csv": WAVE, "testing/circle.csv": CIRCLE}
@@ -311,7 +311,7 @@ def test_a_bomb_is_refused_before_it_fills_the_memory(tmp_path, python, end):
     path = tmp_path / "bomb"
     path.write_bytes(of_zeros(2**28, end))
     assert "more than 200 times as large" in read_within(
-        python, "archives.members", path, mib=150, seconds=20
+        python, "packed.archives.members", path, mib=150, seconds=20
     )
 
 
@@ -322,12 +322,12 @@ def test_a_tar_with_a_bomb_is_refused_before_it_fills_the_memory(tmp_path, pytho
     path = tmp_path / "bomb"
     path.write_bytes(PACK[end](head.tobuf() + bytes(2**20)))
     assert "bytes; at most 1,073,741,824" in read_within(
-        python, "archives.members", path, mib=150, seconds=20
+        python, "packed.archives.members", path, mib=150, seconds=20
     )
     head.size = 2**30
     path.write_bytes(PACK[end](head.tobuf() + bytes(2**20)))
     assert "more than 200 times as large" in read_within(
-        python, "archives.members", path, mib=150, seconds=20
+        python, "packed.archives.members", path, mib=150, seconds=20
     )
 
 

@@ -13,7 +13,8 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from tinyglass import DataSet, RecordingError, StorageError, read_recordings
-from tinyglass.recordings import arduino, blocks
+from tinyglass.recordings.parsing import blocks
+from tinyglass.recordings.readers import arduino
 from tinyglass.recordings.source import Source
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"

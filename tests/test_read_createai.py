@@ -9,7 +9,7 @@ from hypothesis import given
 
 from sources import ABSENT, SHARED, check_read_or_refused, damaged, fuzzed, on_disk, read_within, source_of
 from tinyglass import RecordingError, read_recordings
-from tinyglass.recordings import createai
+from tinyglass.recordings.readers import createai
 
 
 def recording(n: int = 3, **changes):
@@ -270,4 +270,4 @@ def test_damaged_files_are_read_or_refused(tmp_path, content):
 def test_hostile_files_are_refused_within_bounds(tmp_path, python, content, outcome):
     path = tmp_path / "set.json"
     path.write_bytes(content)
-    assert outcome in read_within(python, "createai.read", path, mib=600, seconds=20)
+    assert outcome in read_within(python, "readers.createai.read", path, mib=600, seconds=20)

@@ -12,8 +12,10 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from tinyglass import DataSet, Recording, RecordingError, StorageError, read_recordings
-from tinyglass.recordings import csv, pieces, stretches, table
+from tinyglass.recordings.parsing import pieces
+from tinyglass.recordings.readers import csv
 from tinyglass.recordings.source import Source
+from tinyglass.recordings.tables import plain, stretches
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"
 HERE = [HealthCheck.function_scoped_fixture]
@@ -208,7 +210,8 @@ def test_rows_with_a_label_and_times_that_go_forward_are_one_recording(data):
     assert [r.signal.ravel().tolist() for r in read] == [[0, 1, 2], [3, 4], [5, 6], [7]]
     assert [r.label for r in read] == ["up", "down", "down", "up"]
     assert [r.rate_hz for r in read] == [100, 100, 100, None]
-    assert [r.source.rpartition(" ")[2] for r in read] == ["2", "5", "7", "9"]
+    places = ["line 2", "line 2, readings 4–5", "line 7", "line 7, readings 3–3"]
+    assert [r.source.partition(", ")[2] for r in read] == places  # by which a split keeps them together
     assert "Time does not go forward" in notes(read)
 
 
@@ -279,10 +282,10 @@ ODD = st.sampled_from([repr, lambda x: f"{x:.3e}", lambda x: f" {x}", lambda x: 
 
 def rows_of(path: Path, quick: bool) -> tuple:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(table, "WORTH_POLARS", 0 if quick else 2**40)
+        patch.setattr(plain, "WORTH_POLARS", 0 if quick else 2**40)
         source = source_of(path)
-        layout = table.find_layout(source)
-        found = list(table.rows(source, layout, range(1, layout.width), [0]))
+        layout = plain.find_layout(source)
+        found = list(plain.rows(source, layout, range(1, layout.width), [0]))
     return (
         np.concatenate([piece.lines for piece in found]).tolist(),
         np.concatenate([piece.numbers for piece in found]).tobytes(),
@@ -306,11 +309,11 @@ def test_the_quick_way_finds_what_the_obvious_way_finds(tmp_path, rows, written,
 def test_the_quick_way_is_taken_where_it_can_be(tmp_path):
     path = tmp_path / "t.csv"
     path.write_text("label,x,y\n" + "up,1.5,2\n" * 3)
-    layout = table.find_layout(source_of(path))
-    found = table._by_polars(["up,1.5,2"] * 3, np.arange(3), layout, [1, 2], [0])
+    layout = plain.find_layout(source_of(path))
+    found = plain._by_polars(["up,1.5,2"] * 3, np.arange(3), layout, [1, 2], [0])
     assert found.numbers.tolist() == [[1.5, 2]] * 3
     for odd in ("up,1.5", "up,1.5,2,3", "up,one,2", "up,,2", 'u"p,1,2', "up,1_0,2"):
-        assert table._by_polars(["up,1.5,2", odd], np.arange(2), layout, [1, 2], [0]) is None
+        assert plain._by_polars(["up,1.5,2", odd], np.arange(2), layout, [1, 2], [0]) is None
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])

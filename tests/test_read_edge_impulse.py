@@ -19,7 +19,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from tinyglass import Recording, RecordingError, read_recordings
-from tinyglass.recordings.edge_impulse import read
+from tinyglass.recordings.readers.edge_impulse import read
 from tinyglass.recordings.source import Source
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"

@@ -16,7 +16,9 @@ from hypothesis import strategies as st
 
 from conftest import ROOT, unmeasured
 from tinyglass import Recording, RecordingError, StorageError, read_recordings
-from tinyglass.recordings import Source, csv_table, gathering, long_table, parquet_table
+from tinyglass.recordings import Source
+from tinyglass.recordings.readers import long_table
+from tinyglass.recordings.tables import csv_table, gathering, parquet_table
 
 SHARED = ROOT.parent / "shared" / "data"
 needs_shared = pytest.mark.skipif(not SHARED.exists(), reason="the data sets of other people are not here")

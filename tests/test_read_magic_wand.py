@@ -11,7 +11,7 @@ from hypothesis import given
 
 from sources import ABSENT, SHARED, check_read_or_refused, damaged, fuzzed, on_disk, read_within, source_of
 from tinyglass import RecordingError, read_recordings
-from tinyglass.recordings import magic_wand
+from tinyglass.recordings.readers import magic_wand
 from tinyglass.recordings.source import About
 
 BLOCKS = """ -,-,-
@@ -213,4 +213,4 @@ def test_damaged_files_are_read_or_refused(tmp_path, content):
 def test_hostile_files_are_refused_within_bounds(tmp_path, python, content, outcome):
     path = tmp_path / "wing.txt"
     path.write_bytes(content)
-    assert outcome in read_within(python, "magic_wand.read", path, mib=600, seconds=20)
+    assert outcome in read_within(python, "readers.magic_wand.read", path, mib=600, seconds=20)

@@ -13,7 +13,7 @@ from hypothesis import given
 
 from sources import ABSENT, SHARED, check_read_or_refused, damaged, fuzzed, on_disk, read_within, source_of
 from tinyglass import RecordingError, read_recordings
-from tinyglass.recordings import numpy_arrays
+from tinyglass.recordings.readers import numpy_arrays
 
 COUNTS = np.array([[1, -2, 3], [400, 5, -600]], "<i2")
 CUBE = np.arange(24.0).reshape(2, 4, 3)
@@ -418,7 +418,7 @@ def zeros(shape) -> bytes:
 def test_hostile_arrays_are_refused_within_bounds(tmp_path, python, content, outcome):
     path = tmp_path / "x.npz"
     path.write_bytes(content)
-    assert outcome in read_within(python, "numpy_arrays.read", path, mib=300, seconds=20)
+    assert outcome in read_within(python, "readers.numpy_arrays.read", path, mib=300, seconds=20)
 
 
 def test_an_array_of_too_many_numbers_is_refused(tmp_path):

@@ -11,7 +11,8 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from tinyglass import DataSet, RecordingError, StorageError, read_recordings
-from tinyglass.recordings import pieces, serial
+from tinyglass.recordings.parsing import pieces
+from tinyglass.recordings.readers import serial
 from tinyglass.recordings.source import Source
 
 ROWS = np.round(np.random.default_rng(0).normal(size=(40, 3)), 3)

@@ -10,7 +10,7 @@ from hypothesis import given
 
 from sources import ABSENT, SHARED, check_read_or_refused, damaged, fuzzed, on_disk, read_within, source_of
 from tinyglass import RecordingError, read_recordings
-from tinyglass.recordings import arff, series
+from tinyglass.recordings.readers import arff, series
 
 HEADER = """#A description: @data and such are only words here.
 
@@ -462,7 +462,7 @@ def test_damaged_arff_files_are_read_or_refused(tmp_path, content):
 def test_hostile_series_are_refused_within_bounds(tmp_path, python, content, outcome):
     path = tmp_path / "x.ts"
     path.write_text(content)
-    assert outcome in read_within(python, "series.read", path, mib=600, seconds=20)
+    assert outcome in read_within(python, "readers.series.read", path, mib=600, seconds=20)
 
 
 @pytest.mark.parametrize(
@@ -478,4 +478,4 @@ def test_hostile_series_are_refused_within_bounds(tmp_path, python, content, out
 def test_hostile_arff_files_are_refused_within_bounds(tmp_path, python, content, outcome):
     path = tmp_path / "x.arff"
     path.write_text(content)
-    assert outcome in read_within(python, "arff.read", path, mib=600, seconds=20)
+    assert outcome in read_within(python, "readers.arff.read", path, mib=600, seconds=20)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import hashlib
 import io
 import os
 import re
+import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +21,7 @@ from hypothesis import strategies as st
 from conftest import ROOT
 from tinyglass import Recording, RecordingError, StorageError, fit_preparation, read_recordings, with_labels
 from tinyglass import recordings as module
-from tinyglass.recordings import source
+from tinyglass.recordings import origin, source
 
 SHARED = ROOT.parent / "shared" / "data" / "tinyspark"
 
@@ -430,7 +433,7 @@ def test_a_file_too_large_is_refused_unread(tmp_path, monkeypatch):
     monkeypatch.setattr(source, "LARGEST_IN_MEMORY", 1000)
     monkeypatch.setattr(Path, "read_bytes", lambda self: pytest.fail("it was read"))
     with pytest.raises(RecordingError, match="at most 1,000 of this format are read"):
-        read_recordings(written(tmp_path, "wave.txt", PRINTOUT.replace("]\n", "[1, 2, 3],\n" * 100 + "]\n")))
+        read_recordings(written(tmp_path, "wave.json", '{"strokes": [' + " " * 1000 + "]}"))
 
 
 def test_an_endless_line_is_refused(tmp_path):
@@ -640,3 +643,86 @@ def test_readings_too_large_to_be_standardised_are_refused():
     recordings = [Recording([[1e308], [-1e308]], label=label) for label in "ab"]
     with pytest.raises(RecordingError, match="too large"):
         fit_preparation(recordings)
+
+
+# ---------------------------------------------------------------- what is settled for a whole folder
+
+
+def test_a_given_label_goes_before_names_and_after_the_data(tmp_path):
+    written(tmp_path, "capture.csv", "time,x\n0,1\n10,2\n")
+    written(tmp_path, "inside.csv", "x,label\n1,up\n")
+    written(tmp_path, "listed.csv", "time,x\n0,1\n10,2\n")
+    written(
+        tmp_path,
+        "info.labels",
+        '{"files": [{"path": "listed.csv", "label": {"type": "label", "label": "down"}}]}',
+    )
+    read = {Path(r.source.partition(", ")[0]).name: r.label for r in read_recordings(tmp_path, label="wave")}
+    assert read == {"capture.csv": "wave", "inside.csv": "up", "listed.csv": "down"}
+    assert labels(read_recordings(tmp_path / "capture.csv", label="wave")) == ["wave"]
+    assert labels(read_recordings(tmp_path / "capture.csv")) == ["capture"]
+
+
+def test_a_given_label_fills_what_the_data_leaves_open(tmp_path):
+    path = written(tmp_path, "a.csv", "x,label\n1,up\n2,\n")
+    assert labels(read_recordings(path)) == ["up", None]
+    assert labels(read_recordings(path, label="wave")) == ["up", "wave"]
+
+
+def test_a_packed_file_in_a_folder_is_as_if_it_were_not_packed(tmp_path):
+    for name in ("wave_01", "circle_02"):
+        written(tmp_path, f"{name}.csv.gz", gzip.compress(b"time,x\n0,1\n10,2\n"))
+    assert labels(read_recordings(tmp_path)) == ["circle", "wave"]
+
+
+def test_an_archive_beside_its_unpacked_files_is_named_and_not_read_again(tmp_path):
+    for name in ("wave", "circle"):
+        written(tmp_path, f"{name}.csv", f"time,x\n0,{len(name)}\n10,2\n")
+    with zipfile.ZipFile(tmp_path / "all.zip", "w") as archive:
+        for name in ("wave", "circle"):
+            archive.write(tmp_path / f"{name}.csv", f"training/{name}.csv")
+    data = read_recordings(tmp_path)
+    assert labels(data) == ["circle", "wave"]
+    assert [d.why for d in data.dropped] == ["is an archive of files that lie here unpacked too"]
+    written(
+        tmp_path, "wave.csv", "time,x\n0,5\n10,2\n"
+    )  # another content: the archive holds more than lies here
+    assert len(read_recordings(tmp_path)) == 4
+
+
+def test_what_is_empty_or_still_being_written_is_no_recording(tmp_path):
+    written(tmp_path, "wave.csv", "time,x\n0,1\n10,2\n")
+    written(tmp_path, "empty.csv", "")
+    written(tmp_path, "wave.csv.17.tinyglass-aside", "time,x\n0,1\n")
+    data = read_recordings(tmp_path)
+    assert labels(data) == ["wave"]
+    assert [(Path(d.where).name, d.why) for d in data.dropped] == [("empty.csv", "is empty")]
+
+
+def test_a_heading_may_come_after_much_talk_of_the_board(tmp_path):
+    path = written(tmp_path, "wave.txt", "distance=12.5\n" * 10_000 + PRINTOUT)
+    assert readings(read_recordings(path)) == [[1, 2, 3], [4.5, 5.5, 6.5]]
+
+
+def test_parts_of_one_recording_have_one_origin(tmp_path):
+    rows = [f"{10 * i + 5000 * (i > 8)},{i},{'up' if i % 6 < 3 else 'down'}\n" for i in range(15)]
+    read = read_recordings(written(tmp_path, "a.csv", "time,x,label\n" + "".join(rows)))
+    places = [origin(r).partition(", ")[2] for r in read]
+    assert places == ["line 2", "line 2", "line 2", "line 11", "line 11"]  # after a pause, another recording
+    rows = [f"{i // 6},{10 * i},{i},{'up' if i % 6 < 3 else 'down'}\n" for i in range(12)]
+    read = read_recordings(written(tmp_path, "a.csv", "id,time,x,label\n" + "".join(rows)))
+    assert len(read) == 4
+    assert [len({origin(r) for r in pair}) for pair in (read[:2], read[2:], read)] == [1, 1, 2]
+
+
+def test_readings_that_nobody_can_change_are_not_copied():
+    first = Recording(np.zeros((3, 2)), times=np.arange(3.0))
+    again = replace(first, label="wave")
+    assert again.signal is first.signal
+    assert again.times is first.times
+    part = replace(first, signal=first.signal[1:], times=None)
+    assert np.shares_memory(part.signal, first.signal)
+    open_view = np.zeros((3, 2))
+    view = open_view[:]
+    view.flags.writeable = False
+    assert not np.shares_memory(Recording(view).signal, open_view)

@@ -7,6 +7,7 @@ import html
 import importlib.util
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from html.parser import HTMLParser
 from itertools import pairwise
 from pathlib import Path
@@ -16,13 +17,14 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
-from conftest import ROOT, noisy_recordings
+from conftest import PLAIN, ROOT, noisy_recordings
 from tinyglass import (
     Recording,
     Run,
     Settings,
     Watch,
     evaluate,
+    find_problems,
     make_settings,
     read_recordings,
     score_network,
@@ -31,6 +33,7 @@ from tinyglass import (
     write_report,
 )
 from tinyglass.figures import draw_curves, draw_network, draw_recordings, printable
+from tinyglass.rejection import reject_left_out
 from tinyglass.settings import explain_field
 
 CHROMIUM = Path("/usr/bin/chromium")
@@ -117,7 +120,7 @@ class Reports(dict[str, str]):
         return self[kind]
 
     def mischief(self) -> tuple[list[Recording], Run, dict[str, Any]]:
-        recordings, settings = mischievous(), Settings(epochs=5)
+        recordings, settings = mischievous(), Settings(epochs=5, **PLAIN)
         run = train(recordings, settings)
         options = {
             "score": evaluate(recordings, settings),
@@ -129,28 +132,28 @@ class Reports(dict[str, str]):
 
     def stopped_early(self) -> tuple[list[Recording], Run, dict[str, Any]]:
         recordings = noisy_recordings(40)
-        settings = Settings(hidden=(20, 12), validation=0.2, patience=20, epochs=400)
+        settings = Settings(hidden=(20, 12), validation=0.2, patience=20, epochs=400, **PLAIN)
         return recordings, train(recordings, settings), {"score": evaluate(recordings, settings, seeds=2)}
 
     def quantities(self) -> tuple[list[Recording], Run, dict[str, Any]]:
         recordings = [Recording([[float(i), i % 5]], ("a", "b"), label=str(i / 3)) for i in range(31)]
-        run = train(recordings, Settings(epochs=50))
+        run = train(recordings, Settings(epochs=50, **PLAIN))
         own = score_network(run.network, recordings)
-        return recordings, run, {"score": evaluate(recordings, Settings(epochs=50)), "own": own}
+        return recordings, run, {"score": evaluate(recordings, Settings(epochs=50, **PLAIN)), "own": own}
 
     def interrupted(self) -> tuple[list[Recording], Run, dict[str, Any]]:
         watch = Watch(progress=lambda p: p.epoch > 3)
-        return self.recordings, train(self.recordings, Settings(epochs=5 * 10**7), watch), {}
+        return self.recordings, train(self.recordings, Settings(epochs=5 * 10**7, **PLAIN), watch), {}
 
     def no_epoch(self) -> tuple[list[Recording], Run, dict[str, Any]]:
         watch = Watch(progress=lambda p: True)
-        return self.recordings, train(self.recordings, Settings(epochs=10), watch), {}
+        return self.recordings, train(self.recordings, Settings(epochs=10, **PLAIN), watch), {}
 
     def wide(self) -> tuple[list[Recording], Run, dict[str, Any]]:
         recordings = [
             Recording(np.arange(n * 1.0)[:, None], label="ab"[n % 2], source=f"w {n}") for n in range(3, 103)
         ]
-        run = train(recordings, Settings(hidden=(200, 30), epochs=2, steps=50))
+        run = train(recordings, Settings(hidden=(200, 30), epochs=2, steps=50, **PLAIN))
         return recordings, run, {"own": score_network(run.network, recordings)}
 
     def failed(self) -> tuple[list[Recording], Run, dict[str, Any]]:
@@ -158,13 +161,51 @@ class Reports(dict[str, str]):
         run = train(self.recordings, make_settings({}, preset="course"))
         return self.recordings, run, {"score": evaluate(self.recordings, diverging)}
 
+    def people(self) -> tuple[list[Recording], Run, dict[str, Any]]:
+        """Three gestures of four persons, everything chosen, everything shown."""
+        random = np.random.default_rng(0)
+        recordings = []
+        for i in range(48):
+            person, label = i // 12, i % 3
+            wave = np.sin((label + 1) * np.linspace(0, 6, 40))[:, None] * (1 + person)
+            recordings.append(
+                Recording(
+                    wave + 4 * random.normal(size=(40, 3)) + 9 * random.normal(size=3),
+                    ("aX", "aY", "aZ"),
+                    ("g",) * 3,
+                    rate_hz=50.0,
+                    label=["wave", "punch", "<b>round"][label],
+                    person=f"p{person}",
+                    source=f"a/long/way/to/person {person}/<i>{i}.csv",
+                )
+            )
+        recordings.append(replace(recordings[0], source="the same again"))
+        run = train(recordings, Settings(epochs=20))
+        options = {
+            "score": evaluate(recordings, Settings(epochs=20), seeds=2),
+            "findings": find_problems(recordings),
+            "rejections": reject_left_out(recordings, run.settings, run.network.classes),
+        }
+        self.made = recordings, run, options
+        return recordings, run, options
+
 
 @pytest.fixture(scope="module")
 def reports(tmp_path_factory, course, course_report) -> Reports:
     return Reports(tmp_path_factory.mktemp("reports"), course, course_report[0])
 
 
-KINDS = ["course", "mischief", "stopped early", "quantities", "interrupted", "no epoch", "wide", "failed"]
+KINDS = [
+    "course",
+    "mischief",
+    "stopped early",
+    "quantities",
+    "interrupted",
+    "no epoch",
+    "wide",
+    "failed",
+    "people",
+]
 every_kind = pytest.mark.parametrize("kind", KINDS)
 
 
@@ -210,9 +251,9 @@ def test_the_notice_stands_where_the_recordings_are_read_from_the_shared_folder(
         (copy / file.name).write_bytes(file.read_bytes())
     recordings = read_recordings(copy)
     # These are the learner's own files, so far as can be known: nothing is claimed about them.
-    text = report_of(tmp_path / "r", recordings, train(recordings, Settings(epochs=1)))
+    text = report_of(tmp_path / "r", recordings, train(recordings, Settings(epochs=1, **PLAIN)))
     assert "©" not in text
-    assert "©" in report_of(tmp_path / "r", course, train(course, Settings(epochs=1)))
+    assert "©" in report_of(tmp_path / "r", course, train(course, Settings(epochs=1, **PLAIN)))
 
 
 def test_labels_are_text_and_never_tags(reports):
@@ -232,7 +273,9 @@ def test_labels_are_text_and_never_tags(reports):
 @every_kind
 def test_pictures_are_well_formed_and_load_nothing(reports, kind):
     pictures = svgs(reports[kind])
-    assert len(pictures) == (2 if kind == "no epoch" else 3)
+    wrong = 'id="answered-most-wrongly"' in reports[kind]
+    assert wrong == (kind in ("mischief", "stopped early", "quantities", "people"))
+    assert len(pictures) == (2 if kind == "no epoch" else 3) + wrong
     for picture in pictures:
         root = ElementTree.fromstring(picture)
         assert root.tag == "{http://www.w3.org/2000/svg}svg"
@@ -245,10 +288,13 @@ def test_pictures_are_well_formed_and_load_nothing(reports, kind):
 
 
 def test_labels_stand_in_the_pictures_as_they_are(reports):
-    drawn = "".join(ElementTree.fromstring(svgs(reports["mischief"])[0]).itertext())
+    pairs, every = ("".join(ElementTree.fromstring(p).itertext()) for p in svgs(reports["mischief"])[:2])
     for label in MISCHIEF[:5]:
-        assert label in drawn
-    assert "a�b�[31m" in drawn
+        assert label in every
+    assert "a�b�[31m" in every
+    assert " taken for " in pairs
+    assert "nearest that it knew: " in pairs
+    assert sum(label in pairs for label in MISCHIEF[:5]) > 1
 
 
 # ---------------------------------------------------------------- what it says
@@ -260,6 +306,7 @@ def test_the_courses_report_says_everything(course_report, course):
     body = " ".join(page.texts["body"])
     assert page.texts["h2"] == [
         "Score",
+        "What looks wrong with the recordings",
         "Recordings",
         "Training",
         "Network",
@@ -268,7 +315,10 @@ def test_the_courses_report_says_everything(course_report, course):
     ]
     assert "it is right in 100.0 %" in body
     assert "72.2 % to 100.0 %" in body
-    assert "each of 10 recordings was left out once" in body
+    assert (
+        "each recording was left out once and predicted by a network trained on the others; 10 recordings"
+        in body
+    )
     assert "Of its own 10 recordings it gets 10 right" in body
     assert "100 epochs and 1000 updates" in body
     captions = " ".join(page.texts["caption"])
@@ -308,17 +358,129 @@ def test_the_courses_report_says_everything(course_report, course):
 
 def test_the_confusion_matrix_counts(tmp_path):
     recordings = noisy_recordings(40)
-    score = evaluate(recordings, Settings(epochs=20))
-    text = report_of(tmp_path / "r", recordings, train(recordings, Settings(epochs=20)), score=score)
+    settings = Settings(epochs=20, **PLAIN)
+    score = evaluate(recordings, settings)
+    text = report_of(tmp_path / "r", recordings, train(recordings, settings), score=score)
     numbers = [int(n) for n in re.findall(r'<td class="number (?:right|wrong)">(\d+)</td>', text)]
     assert numbers == score.confusion.ravel().tolist()
     assert sum(numbers) == 40
 
 
+def tables(text: str) -> dict[str, list[list[str]]]:
+    """Every table by its caption: the text of its cells, row by row."""
+    found = {}
+    for body in re.findall(r"<table>(.*?)</table>", text, re.S):
+        caption = html.unescape(re.search(r"<caption>(.*?)</caption>", body, re.S)[1])
+        rows = re.findall(r"<tr>(.*?)</tr>", body, re.S)
+        found[caption] = [
+            [html.unescape(cell) for cell in re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row, re.S)]
+            for row in rows
+        ]
+    return found
+
+
+def table_of(text: str, words: str) -> list[list[str]]:
+    return next(rows for caption, rows in tables(text).items() if words in caption)
+
+
+def test_what_was_chosen_is_shown_with_every_candidate(reports):
+    text = reports["people"]
+    _, run, _ = reports.made
+    rows = table_of(text, "What was tried")[1:]
+    assert [row[:2] for row in rows] == [
+        [" + ".join(c.inputs), " + ".join(c.augment) or "none"] for c in run.choice.candidates
+    ]
+    assert rows[0][-1] == "chosen"
+    assert "chosen" not in [row[-1] for row in rows[1:]]
+    for row, candidate in zip(rows, run.choice.candidates, strict=True):
+        assert float(row[2]) == pytest.approx(candidate.value, abs=1e-5)
+    assert f"{run.choice.threshold:.3g}" in text
+    assert f"{run.choice.temperature:g}" in text
+    assert "no person on both sides" in text
+    assert 'id="what-was-chosen"' not in reports["course"]
+
+
+def test_the_score_stands_beside_simple_rules_and_class_by_class(reports):
+    text = reports["people"]
+    _, _, options = reports.made
+    score = options["score"]
+    shown = {row[0]: row[1] for row in table_of(text, "Beside simple rules")[1:]}
+    expected = {"the network": score.value, **score.baselines}
+    assert shown == {name: f"{100 * value:.1f} %" for name, value in expected.items()}
+    assert set(score.baselines) == {"majority class", "1-nearest neighbour"}
+    for row in table_of(text, "Confusion matrix")[1:]:
+        for share, found in ((score.recall, row[-2]), (score.precision, row[-1])):
+            value = share[row[0]]
+            assert found == ("–" if value is None else f"{100 * value:.1f} %")
+    for value in score.values:
+        assert f"{100 * value:.1f} %" in text
+    quantities = table_of(reports["quantities"], "Beside simple rules")
+    assert [row[0] for row in quantities[1:]] == ["the network", "mean", "linear fit"]
+    assert len(quantities[0]) == 3
+
+
+@pytest.mark.parametrize(("random", "said"), [(0.93, True), (0.2, False), (None, False)])
+def test_flattery_is_told_with_its_amount(tmp_path, course, random, said):
+    settings = make_settings({}, preset="course")
+    score = evaluate(course, settings)
+    score = replace(score, value=0.6, random=random)
+    text = report_of(tmp_path / "r", course, train(course, settings), score=score)
+    assert ("flattered by 33.0 %" in text) == said
+    assert ("93.0 %" in text) == said
+
+
+def test_unknown_gestures_are_shown_class_by_class(reports):
+    text = reports["people"]
+    _, run, options = reports.made
+    rows = table_of(text, "Each class left out")[1:]
+    assert rows == [
+        [r.label, f"{100 * r.rejected:.1f} %", f"{100 * r.accepted:.1f} %"] for r in options["rejections"]
+    ]
+    assert len(rows) == 3
+    assert f"below {run.network.threshold:.3g}" in text
+
+
+def test_wrong_answers_stand_beside_their_nearest_neighbours(reports):
+    text = reports["people"]
+    recordings, _, options = reports.made
+    score = options["score"]
+    rows = table_of(text, "most wrongly answered")[1:]
+    assert len(rows) == 6
+    for place, row in zip(score.worst.tolist(), rows, strict=False):
+        cells = " ".join(row)
+        assert recordings[score.tested[place]].source in cells
+        assert recordings[score.neighbours[place]].source in cells
+        own, taken = (score.classes[int(k)] for k in (score.expected[place], score.predicted[place]))
+        assert f"{own} taken for {taken}" in cells
+        assert own != taken
+    drawn = "".join(ElementTree.fromstring(svgs(text)[0]).itertext())
+    assert drawn.count("nearest that it knew") == 6
+    for channel in ("aX", "aY", "aZ"):
+        assert channel in drawn
+
+
+def test_findings_are_listed_with_their_recordings_and_a_remedy(reports):
+    text = reports["people"]
+    _, _, options = reports.made
+    assert options["findings"]
+    cells = " ".join(" ".join(row) for rows in tables(text).values() for row in rows)
+    for finding in options["findings"]:
+        assert finding.what in cells
+        assert finding.remedy in cells
+        assert finding.sources[0] in cells
+
+
+def test_captions_fit_a_phone_and_explanations_are_paragraphs(reports):
+    """A caption is as wide as its table, and scrolls away with it."""
+    for kind in KINDS:
+        for caption in tables(reports[kind]):
+            assert len(caption) <= 80, caption
+
+
 def test_each_kind_of_ending_is_said(reports):
     assert re.search(r"stopped early, the best network is that of epoch \d+", reports["stopped early"])
     assert re.search(r"mean of 2 seeds, standard deviation 0\.\d{4}", reports["stopped early"])
-    assert "The matrix is of the first seed" in reports["stopped early"]
+    assert "Of the seeds one by one: " in reports["stopped early"]
     assert "validation loss" in reports["stopped early"]
     assert "interrupted; this network was not scored" in reports["interrupted"]
     assert "No epoch was completed" in reports["no epoch"]
@@ -496,7 +658,7 @@ def test_the_page_fits_a_phone_and_a_screen(browser, reports, tmp_path, kind, wi
 
 
 def test_pictures_are_the_same_bytes_each_time(course):
-    network = train(course, Settings(epochs=3)).network
+    network = train(course, Settings(epochs=3, **PLAIN)).network
     for draw in (
         lambda: draw_recordings(course, ("moving_away", "moving_closer")),
         lambda: draw_curves([("loss", "log", [("training", np.linspace(1, 0.1, 5))])]),

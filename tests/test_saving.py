@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 from conftest import unmeasured
 from tinyglass import ArgumentError, Recording, RecordingError, StorageError, read_recordings
 from tinyglass.recordings import saving
-from tinyglass.recordings.saved_table import LAST, heads_of, is_saved
 from tinyglass.recordings.saving import save_recordings
+from tinyglass.recordings.tables.saved import LAST, heads_of, is_saved
 
 ENDINGS = [".parquet", ".csv"]
 

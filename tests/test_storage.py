@@ -25,12 +25,13 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from conftest import ROOT, unmeasured
+from conftest import PLAIN, ROOT, unmeasured
 from tinyglass import (
     Layer,
     ModelError,
     Network,
     Preparation,
+    Recording,
     Run,
     Settings,
     StorageError,
@@ -365,11 +366,16 @@ GOOD_HEADER = {
         "offset": [0.0, 0.0],
         "scale": [1.0, 2.0],
         "rate_hz": None,
-        "inputs": "raw",
+        "inputs": ["raw"],
+        "feature_offset": [],
+        "feature_scale": [],
+        "window": 0,
+        "hop": 0,
         "answer_offset": 0.0,
         "answer_scale": 1.0,
     },
     "threshold": 0.5,
+    "temperature": 1.0,
     "about": {},
 }
 
@@ -391,7 +397,7 @@ def forge(header: Any, arrays: dict[str, np.ndarray], **envelope: Any) -> bytes:
     for name in sorted(arrays):
         digest.update(f"\n{name} {arrays[name].dtype.str} {arrays[name].shape}\n".encode())
         digest.update(arrays[name].tobytes())
-    facts = {"kind": "network", "version": 1, "sha256": digest.hexdigest(), "header": text} | envelope
+    facts = {"kind": "network", "version": 2, "sha256": digest.hexdigest(), "header": text} | envelope
     return safetensors.numpy.save(arrays, {"tinyglass": json.dumps(facts)})
 
 
@@ -449,7 +455,7 @@ def tensor(shape: list[int], offsets: list[int], dtype: str = "F64") -> dict[str
 
 def with_metadata(**tensors: Any) -> bytes:
     envelope = json.dumps(
-        {"kind": "network", "version": 1, "sha256": "0" * 64, "header": json.dumps(GOOD_HEADER)}
+        {"kind": "network", "version": 2, "sha256": "0" * 64, "header": json.dumps(GOOD_HEADER)}
     )
     return json.dumps({"__metadata__": {"tinyglass": envelope}, **tensors}).encode()
 
@@ -533,7 +539,23 @@ HEADERS = {
     "negative steps": changed("preparation.n_steps", -1),
     "1e30 steps": changed("preparation.n_steps", 10**30),
     "2^62 steps": changed("preparation.n_steps", 2**62),
-    "unknown inputs": changed("preparation.inputs", "eval"),
+    "inputs that are text": changed("preparation.inputs", "raw"),
+    "unknown inputs": changed("preparation.inputs", ["eval"]),
+    "no inputs": changed("preparation.inputs", []),
+    "raw inputs twice": changed("preparation.inputs", ["raw", "raw"]),
+    "a summary without its scales": changed("preparation.inputs", ["raw", "summary"]),
+    "a summary in the place of readings": changed("preparation.inputs", ["summary"]),
+    "scales without their summary": changed("preparation.feature_scale", [1.0] * 16),
+    "offsets without their summary": changed("preparation.feature_offset", [0.0] * 16),
+    "windows that never move": changed("preparation.window", 1),
+    "windows that move backwards": json.dumps(changed("preparation.window", 1)).replace(
+        '"hop": 0', '"hop": -1'
+    ),
+    "windows of less than nothing": changed("preparation.window", -1),
+    "a hop of less than nothing": changed("preparation.hop", -1),
+    "zero temperature": changed("temperature", 0.0),
+    "negative temperature": changed("temperature", -1.0),
+    "temperature that is text": changed("temperature", "hot"),
     "preparation that is text": changed("preparation", "scale"),
     "zero answer scale": changed("preparation.answer_scale", 0.0),
     "threshold that is text": changed("threshold", "high"),
@@ -554,6 +576,74 @@ HEADERS = {
 @pytest.mark.parametrize("name", HEADERS)
 def test_a_header_that_makes_no_sense_is_refused_though_its_hash_is_right(tmp_path, name):
     refused(tmp_path / "model", forge(HEADERS[name], good_arrays()))
+
+
+@pytest.fixture(scope="module")
+def windowed_bytes(tmp_path_factory) -> bytes:
+    """The file of a network that is shown summaries of windows."""
+    random_ = np.random.default_rng(0)
+    recordings = [Recording(random_.normal(size=(12, 2)), label="ab"[i % 2]) for i in range(6)]
+    settings = Settings(epochs=2, window=4, **(PLAIN | {"inputs": ("raw", "summary")}))
+    path = tmp_path_factory.mktemp("windowed") / "model"
+    train(recordings, settings).network.save(path)
+    return path.read_bytes()
+
+
+def test_a_preparation_comes_back_from_its_file_exactly(tmp_path, windowed_bytes):
+    (tmp_path / "model").write_bytes(reforge(windowed_bytes))
+    network = Network.load(tmp_path / "model")
+    p = network.preparation
+    assert (p.inputs, p.window, p.hop, p.n_steps) == (("raw", "summary"), 4, 2, 4)
+    assert len(p.feature_scale) == len(p.feature_offset) == 16
+    assert network.n_inputs == 4 * 2 + 16
+    network.save(tmp_path / "again")
+    assert Network.load(tmp_path / "again").preparation == p
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"hop": 0},
+        {"hop": -2},
+        {"window": -4},
+        {"feature_scale": [0.0] + [1.0] * 15},
+        {"feature_scale": [1.0] * 15},
+        {"feature_offset": [1.0] * 17},
+        {"feature_scale": [1.0] * 17, "feature_offset": [1.0] * 17},
+        {"inputs": ["summary"]},
+        {"inputs": ["raw", "spectrum"]},
+        {"inputs": ["raw", "summary", "summary"], "feature_scale": [1.0] * 32, "feature_offset": [0.0] * 32},
+        {"inputs": ["raw", "raw", "summary"]},
+        {"n_steps": 5},
+        {"scale": [1.0, 0.0]},
+        {"offset": [0.0]},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("kind", ["network", "run"])
+def test_a_preparation_that_does_not_fit_is_refused_in_every_file(
+    tmp_path, windowed_bytes, run_bytes, kind, change
+):
+    size = int.from_bytes(windowed_bytes[:8], "little")
+    header = json.loads(windowed_bytes[8 : 8 + size])["__metadata__"]["tinyglass"]
+    preparation = json.loads(json.loads(header)["header"])["preparation"] | change
+    path = tmp_path / "file"
+    if kind == "network":
+        refused(path, reforge(windowed_bytes, {"preparation": preparation}))
+        return
+    held = safetensors.numpy.load(windowed_bytes)
+    layers = {f"{part}__{name}": array for part in ("initial", "final") for name, array in held.items()}
+    facts = {"preparation": preparation, "classes": ["a", "b"], "activations": ["relu", "softmax"]}
+    facts["input_names"] = [f"input {i}" for i in range(24)]
+    sound = facts | {
+        "preparation": preparation
+        | {k: json.loads(json.loads(header)["header"])["preparation"][k] for k in change}
+    }
+    path.write_bytes(reforge(run_bytes, sound, **layers))
+    assert Run.load(path).network.preparation.window == 4
+    path.write_bytes(reforge(run_bytes, facts, **layers))
+    with pytest.raises(ModelError):
+        Run.load(path)
 
 
 def with_array(name: str, value: Any) -> dict[str, np.ndarray]:
@@ -708,7 +798,7 @@ def reforge(content: bytes, header_change: Any = None, **arrays: Any) -> bytes:
 @pytest.fixture(scope="module")
 def run_bytes(course, tmp_path_factory) -> bytes:
     path = tmp_path_factory.mktemp("run") / "run"
-    train(course, Settings(epochs=5, precision="float64")).save(path)
+    train(course, Settings(epochs=5, hidden=(16,), precision="float64", **PLAIN)).save(path)
     return path.read_bytes()
 
 
@@ -752,7 +842,7 @@ def test_a_hostile_run_is_refused(tmp_path, run_bytes, change):
 def checkpoint_bytes(course, tmp_path_factory) -> bytes:
     path = tmp_path_factory.mktemp("checkpoint") / "checkpoint"
     watch = Watch(progress=lambda p: p.epoch > 5, checkpoint=path)
-    train(course, Settings(epochs=100_000, precision="float64"), watch)
+    train(course, Settings(epochs=100_000, hidden=(16,), precision="float64", **PLAIN), watch)
     return path.read_bytes()
 
 
@@ -778,7 +868,7 @@ def checkpoint_bytes(course, tmp_path_factory) -> bytes:
 )
 def test_a_hostile_checkpoint_is_refused(tmp_path, course, checkpoint_bytes, change):
     watch = Watch(progress=lambda p: True, checkpoint=tmp_path / "checkpoint", resume=True)
-    settings = Settings(epochs=100_000, precision="float64")
+    settings = Settings(epochs=100_000, hidden=(16,), precision="float64", **PLAIN)
     (tmp_path / "checkpoint").write_bytes(reforge(checkpoint_bytes))
     assert train(course, settings, watch).epochs > 5
     (tmp_path / "checkpoint").write_bytes(reforge(checkpoint_bytes, **change))

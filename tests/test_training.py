@@ -19,7 +19,7 @@ from hypothesis import assume, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from conftest import Command, noisy_recordings, unmeasured, wait_for
+from conftest import PLAIN, Command, noisy_recordings, unmeasured, wait_for
 from tinyglass import (
     ArgumentError,
     DivergenceError,
@@ -65,7 +65,7 @@ def bits(network: Network) -> list[tuple[bytes, bytes | None, str]]:
 
 @pytest.mark.parametrize("precision", ["float32", "float64"])
 def test_same_seed_gives_the_same_bits(course, precision):
-    first, second = (train(course, Settings(precision=precision, seed=7)) for _ in range(2))
+    first, second = (train(course, Settings(precision=precision, seed=7, **PLAIN)) for _ in range(2))
     assert bits(first.initial) == bits(second.initial)
     assert bits(first.network) == bits(second.network)
     assert first.losses.tobytes() == second.losses.tobytes()
@@ -74,7 +74,7 @@ def test_same_seed_gives_the_same_bits(course, precision):
 
 
 def test_another_seed_starts_and_ends_elsewhere(course):
-    first, second = (train(course, Settings(seed=seed)) for seed in (0, 1))
+    first, second = (train(course, Settings(seed=seed, **PLAIN)) for seed in (0, 1))
     assert bits(first.initial) != bits(second.initial)
     assert bits(first.network) != bits(second.network)
 
@@ -92,9 +92,9 @@ def test_another_seed_shuffles_otherwise(course):
 
 def test_looking_on_changes_no_bit(course):
     seen = []
-    watched = train(course, Settings(epochs=5000), Watch(progress=lambda p: seen.append(p)))
+    watched = train(course, Settings(epochs=5000, **PLAIN), Watch(progress=lambda p: seen.append(p)))
     assert len(seen) > 1
-    assert bits(watched.network) == bits(train(course, Settings(epochs=5000)).network)
+    assert bits(watched.network) == bits(train(course, Settings(epochs=5000, **PLAIN)).network)
 
 
 @pytest.mark.parametrize(
@@ -114,7 +114,7 @@ def test_a_run_holds_what_replays_it_exactly(course, choice, tmp_path):
     choice = dict(choice)
     wanted = (
         make_settings(
-            {"hidden": (4,), "epochs": 25, "seed": 5, **choice, "precision": "float64"},
+            {**PLAIN, "hidden": (4,), "epochs": 25, "seed": 5, **choice, "precision": "float64"},
             choice.pop("preset", None),
         )
         if "preset" not in choice
@@ -158,8 +158,9 @@ def test_a_run_holds_what_replays_it_exactly(course, choice, tmp_path):
 
 
 def stopped_run(**choice) -> Run:
-    wanted = {"validation": 0.25, "patience": 20, "epochs": 3000, "hidden": (16,), "precision": "float64"}
-    return train(noisy_recordings(), Settings(**{**wanted, **choice}))
+    wanted = PLAIN | {"validation": 0.25, "patience": 20, "epochs": 3000, "hidden": (16,), "batch": 32}
+    wanted |= {"precision": "float64", "schedule": "constant", "learning_rate": 0.01}
+    return train(noisy_recordings(), Settings(**(wanted | choice)))
 
 
 def test_early_stopping_keeps_the_best_and_the_run_says_so():
@@ -202,7 +203,7 @@ def test_without_patience_all_epochs_are_made_and_the_best_kept():
 
 
 def test_the_preparation_does_not_see_the_part_kept_aside(course):
-    run = train(course, Settings(validation=0.2, epochs=2, seed=3))
+    run = train(course, Settings(validation=0.2, epochs=2, seed=3, **PLAIN))
     labels = np.array([recording.label for recording in course])
     kept, _ = validation_split(np.arange(10), labels, run.settings)
     readings = np.concatenate([course[i].signal for i in kept])
@@ -244,14 +245,14 @@ def test_progress_is_told_at_least_every_50_ms_and_grows(n_examples, hidden, val
 
 def test_the_last_progress_is_the_end(course):
     seen = []
-    run = train(course, Settings(epochs=50), Watch(progress=lambda p: seen.append(p)))
+    run = train(course, Settings(epochs=50, **PLAIN), Watch(progress=lambda p: seen.append(p)))
     assert seen[-1].epoch == seen[-1].epochs == 50
     assert seen[-1].loss == run.losses[-1]
 
 
 def test_progress_that_answers_true_stops_and_keeps_what_was_reached(course):
     watch = Watch(progress=lambda p: p.epoch > 100)
-    run = train(course, Settings(epochs=5 * 10**7), watch)
+    run = train(course, Settings(epochs=5 * 10**7, **PLAIN), watch)
     assert run.outcome == "interrupted"
     assert watch.interrupted
     assert 100 <= run.epochs < 5 * 10**7
@@ -265,11 +266,13 @@ def test_an_interrupt_in_the_library_ends_the_training_and_keeps_it(course, tmp_
             raise KeyboardInterrupt
 
     watch = Watch(progress=interrupt, checkpoint=tmp_path / "checkpoint")
-    run = train(course, Settings(epochs=100_000), watch)
+    run = train(course, Settings(epochs=100_000, **PLAIN), watch)
     assert run.outcome == "interrupted"
     assert watch.interrupted
-    resumed = train(course, Settings(epochs=100_000), Watch(checkpoint=tmp_path / "checkpoint", resume=True))
-    assert bits(resumed.network) == bits(train(course, Settings(epochs=100_000)).network)
+    resumed = train(
+        course, Settings(epochs=100_000, **PLAIN), Watch(checkpoint=tmp_path / "checkpoint", resume=True)
+    )
+    assert bits(resumed.network) == bits(train(course, Settings(epochs=100_000, **PLAIN)).network)
     assert resumed.epochs == 100_000
 
 
@@ -280,7 +283,7 @@ def test_an_interrupted_run_with_a_validation_part_keeps_the_best():
         seen.append(progress)
         return progress.epoch > 500
 
-    wanted = Settings(validation=0.25, epochs=5 * 10**7, hidden=(16,))
+    wanted = Settings(validation=0.25, epochs=5 * 10**7, hidden=(16,), **PLAIN)
     run = train(noisy_recordings(), wanted, Watch(progress=stop))
     assert run.outcome == "interrupted"
     assert run.best_epoch == int(np.argmin(run.validation_losses)) + 1 < run.epochs
@@ -312,7 +315,7 @@ def runs_are_the_same(a: Run, b: Run) -> bool:
     ],
 )
 def test_a_run_comes_back_from_its_file_exactly(course, tmp_path, choice):
-    run = train(course, Settings(**choice), Watch(about={"path": 'a "b" \\ 手', "n": [1, None]}))
+    run = train(course, Settings(**(PLAIN | choice)), Watch(about={"path": 'a "b" \\ 手', "n": [1, None]}))
     run.save(tmp_path / "run")
     back = Run.load(tmp_path / "run")
     assert runs_are_the_same(run, back)
@@ -331,7 +334,7 @@ def test_a_run_on_a_table_comes_back_from_its_file(tmp_path):
 
 
 def test_a_network_is_no_run(course, tmp_path):
-    train(course, Settings(epochs=1)).network.save(tmp_path / "model")
+    train(course, Settings(epochs=1, **PLAIN)).network.save(tmp_path / "model")
     with pytest.raises(ModelError, match=r"Expected a run, found a network.*model"):
         Run.load(tmp_path / "model")
 
@@ -349,6 +352,14 @@ LONG = (
     "0.2",
     "--learning-rate",
     "0.001",
+    "--inputs",
+    "raw",
+    "--augment",
+    "none",
+    "--threshold",
+    "0.6",
+    "--temperature",
+    "1",
 )
 BOTH = [
     (*LONG, "--optimizer", "momentum", "--epochs", "90000", "--loss", "half_squared_error"),
@@ -464,7 +475,7 @@ def test_ctrl_c_before_training_began_says_so(tmp_path):
     program = """
 import sys, time
 from tinyglass import cli, recordings
-recordings.read_recordings = lambda path: time.sleep(60)
+recordings.read_recordings = lambda path, **options: time.sleep(60)
 cli.main(["train", "--out", sys.argv[1]])
 """
     process = Command().start(tmp_path, words=("-c", program))
@@ -487,9 +498,14 @@ def unfinished(course, tmp_path) -> Path:
     watch = Watch(
         progress=lambda p: p.epoch > 50,
         checkpoint=folder / CHECKPOINT,
-        about={"path": None, "test": None, "seeds": 1},
+        about={
+            "path": None,
+            "test": None,
+            "seeds": 1,
+            "reading": {"label": None, "only": None, "rename": {}, "group": {}},
+        },
     )
-    assert train(course, Settings(epochs=60_000, seed=3), watch).outcome == "interrupted"
+    assert train(course, Settings(epochs=60_000, seed=3, **PLAIN), watch).outcome == "interrupted"
     return folder
 
 
@@ -520,7 +536,7 @@ def test_resuming_with_the_same_settings_named_again_is_allowed(unfinished, here
         "train", "--out", unfinished, "--resume", "--epochs", "60000", "--loss", "auto", "--seed", "3"
     )
     assert done.returncode == 0, done.stderr
-    whole = train(course, Settings(epochs=60_000, seed=3))
+    whole = train(course, Settings(epochs=60_000, seed=3, **PLAIN))
     assert bits(Network.load(unfinished / MODEL)) == bits(whole.network)
 
 
@@ -544,13 +560,13 @@ def test_resuming_with_one_reading_changed_is_refused(course, unfinished):
     ]
     watch = Watch(checkpoint=unfinished / CHECKPOINT, resume=True)
     with pytest.raises(ArgumentError, match="recordings are not those"):
-        train(changed, Settings(epochs=60_000, seed=3), watch)
+        train(changed, Settings(epochs=60_000, seed=3, **PLAIN), watch)
 
 
 def test_resuming_in_the_library_with_other_settings_is_refused_by_name(course, unfinished):
     watch = Watch(checkpoint=unfinished / CHECKPOINT, resume=True)
     with pytest.raises(ArgumentError, match=r"other settings: learning_rate, seed\b"):
-        train(course, Settings(epochs=60_000, seed=4, learning_rate=0.02), watch)
+        train(course, Settings(epochs=60_000, seed=4, learning_rate=0.02, **PLAIN), watch)
 
 
 def test_nothing_to_resume_is_said(here, tmp_path, course_training):
@@ -587,7 +603,7 @@ def test_a_damaged_checkpoint_is_refused_and_left_in_place(unfinished, here):
 
 
 def test_a_model_is_no_checkpoint(course, unfinished, here):
-    train(course, Settings(epochs=1)).network.save(unfinished / CHECKPOINT)
+    train(course, Settings(epochs=1, **PLAIN)).network.save(unfinished / CHECKPOINT)
     done = here("train", "--out", unfinished, "--resume")
     assert done.returncode == 2
     assert "Expected a checkpoint, found a network" in done.stderr
@@ -622,7 +638,7 @@ def test_a_second_training_fails_at_once_and_the_first_is_not_harmed(undisturbed
 
 
 def test_a_folder_is_free_again_when_its_training_was_killed(command, tmp_path, here):
-    process = command.start("train", "--out", tmp_path, "--epochs", "50000000")
+    process = command.start("train", "--preset", "course", "--out", tmp_path, "--epochs", "50000000")
     wait_for((tmp_path / CHECKPOINT).exists, process)
     process.kill()
     process.communicate()
@@ -682,7 +698,7 @@ def test_the_first_epoch_that_is_not_finite_is_named(course):
     "choice", DIVERGING, ids=lambda c: f"{c['optimizer']}-{c['activation']}-{c['learning_rate']:g}"
 )
 def test_divergence_names_epoch_and_weight_and_a_rate_that_really_converges(course, choice):
-    settings = Settings(hidden=(4,), epochs=200, **choice)
+    settings = Settings(**({"hidden": (4,), "epochs": 200, **PLAIN} | choice))
     with pytest.raises(DivergenceError) as caught:
         train(course, settings)
     error = caught.value
@@ -775,7 +791,7 @@ import resource, sys
 import numpy as np
 from tinyglass import Examples, Settings, engine, train_examples
 examples = Examples(np.zeros((4, 10)), np.eye(2)[[0, 1, 0, 1]], ("a", "b"))
-settings = Settings(hidden=(3000, 3000), epochs=1, batch=4, optimizer=sys.argv[1])
+settings = Settings(hidden=(3000, 3000), activation="tanh", epochs=1, batch=4, optimizer=sys.argv[1])
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 train_examples(examples, settings)
 taken = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 - before
@@ -800,7 +816,16 @@ def alike(n_a: int, n_b: int) -> Examples:
     return Examples(np.ones((n_a + n_b, 1)), np.eye(2)[[0] * n_a + [1] * n_b], ("a", "b"))
 
 
-SHARES = Settings(hidden=(), batch=0, epochs=3000, learning_rate=0.05, precision="float64", scale="none")
+SHARES = Settings(
+    hidden=(),
+    batch=0,
+    epochs=3000,
+    learning_rate=0.05,
+    schedule="constant",
+    l2=0.0,
+    precision="float64",
+    scale="none",
+)
 
 
 @pytest.mark.parametrize(
@@ -846,7 +871,7 @@ def test_weights_that_mean_nothing_are_refused(weight, what):
 
 def test_class_weights_that_fit_no_class_are_refused(course):
     with pytest.raises(ArgumentError, match=r"no class 'waving'.*moving_away, moving_closer"):
-        train(course, Settings(class_weight={"waving": 2.0}))
+        train(course, Settings(class_weight={"waving": 2.0}, **PLAIN))
     with pytest.raises(ArgumentError, match="Regression has no classes"):
         train_examples(Examples([[1.0]], [[1.0]]), Settings(class_weight="balanced"))
 
@@ -865,7 +890,15 @@ def test_cross_entropy_learns_quantities_between_0_and_1():
     Y = 1 / (1 + np.exp(-3 * X))
     run = train_examples(
         Examples(X, np.hstack([Y, 1 - Y]), ("up", "down")),
-        Settings(hidden=(), output="sigmoid", loss="cross_entropy", epochs=4000, learning_rate=0.05),
+        Settings(
+            hidden=(),
+            output="sigmoid",
+            loss="cross_entropy",
+            epochs=4000,
+            learning_rate=0.05,
+            schedule="constant",
+            l2=0.0,
+        ),
     )
     np.testing.assert_allclose(run.network.outputs(X)[:, 0], Y[:, 0], atol=1e-3)
 
@@ -917,10 +950,10 @@ def test_a_validation_part_of_quantities_has_its_share(n, share):
 
 def test_too_few_recordings_to_keep_any_aside_is_said(course):
     with pytest.raises(ArgumentError, match=r"0\.05 of 10 recordings leaves none.*--validation"):
-        train(course, Settings(validation=0.05))
+        train(course, Settings(validation=0.05, **PLAIN))
     pair = [course[0], course[-1]]
     with pytest.raises(ArgumentError, match="leaves none to keep aside"):
-        train(pair, Settings(validation=0.5))
+        train(pair, Settings(validation=0.5, **PLAIN))
 
 
 def test_a_table_gives_its_own_validation_part():
@@ -940,21 +973,21 @@ def test_a_network_learns_quantities_in_their_own_unit():
         Recording([[x], [2 * x]], ("force",), ("N",), label=str(1000 + 50 * x))
         for x in np.linspace(0, 3, 25).tolist()
     ]
-    run = train(recordings, Settings(epochs=600))
+    run = train(recordings, Settings(epochs=600, **PLAIN))
     assert run.settings.task == "regression"
     assert (run.settings.output, run.settings.loss) == ("linear", "half_squared_error")
     assert score_network(run.network, recordings).value > 0.999
 
 
 def test_classes_can_be_told_where_the_recordings_do_not_show_them_all(course):
-    run = train(course[:5], Settings(epochs=3), classes=("moving_away", "moving_closer"))
+    run = train(course[:5], Settings(epochs=3, **PLAIN), classes=("moving_away", "moving_closer"))
     assert run.network.classes == ("moving_away", "moving_closer")
     with pytest.raises(RecordingError, match="two classes or more"):
         train(course[:5])
 
 
 def test_inputs_are_named_by_channel_and_step(course):
-    assert train(course, Settings(epochs=1)).network.input_names == (
+    assert train(course, Settings(epochs=1, **PLAIN)).network.input_names == (
         "distance[0]",
         "distance[1]",
         "distance[2]",
@@ -962,7 +995,8 @@ def test_inputs_are_named_by_channel_and_step(course):
 
 
 def test_every_auto_is_decided_in_the_run(course):
-    run = train(course, Settings(epochs=1, activation="relu"))
+    run = train(course, Settings(epochs=1))
+    assert "auto" not in msgspec.structs.astuple(run.settings)
     assert [getattr(run.settings, n) for n in ("loss", "output", "start", "task")] == [
         "cross_entropy",
         "softmax",
@@ -1006,7 +1040,14 @@ def test_ending_a_training_that_has_left_the_numbers_tells_of_the_divergence():
 def test_a_rate_is_found_however_small_it_must_be(course):
     large = [Recording(r.signal * 1e4, label=r.label) for r in course]
     settings = make_settings(
-        {"hidden": [], "output": "linear", "optimizer": "sgd", "scale": "none", "learning_rate": 1000.0}
+        {
+            **PLAIN,
+            "hidden": [],
+            "output": "linear",
+            "optimizer": "sgd",
+            "scale": "none",
+            "learning_rate": 1000.0,
+        }
     )
     with pytest.raises(DivergenceError) as caught:
         train(large, settings)
@@ -1023,6 +1064,6 @@ def test_a_loss_that_rose_is_told(course):
 
 
 def test_a_run_cannot_be_changed(course):
-    run = train(course, Settings(epochs=2))
+    run = train(course, Settings(epochs=2, **PLAIN))
     for name in ("losses", "accuracies", "validation_losses"):
         assert not getattr(run, name).flags.writeable

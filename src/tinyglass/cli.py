@@ -172,7 +172,6 @@ def make_parser() -> _Parser:
     )
     verb.add_argument(
         "--split",
-        choices=SPLITS,
         default="auto",
         metavar="HOW",
         help="how recordings are parted for the score: "
@@ -365,9 +364,9 @@ def _read(reading: dict[str, Any], path: str | Path | None, show: Callable[..., 
         if time.monotonic() - began > WORTH_A_BAR:
             show("reading", share)
 
-    data = read_recordings(path, groups=reading["group"], progress=progress)
+    data = read_recordings(path, label=reading["label"], groups=reading["group"], progress=progress)
     progress(1.0)
-    return choose(data, reading["only"], reading["rename"], reading["label"])
+    return choose(data, reading["only"], reading["rename"])
 
 
 # ---------------------------------------------------------------- train

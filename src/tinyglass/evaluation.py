@@ -513,11 +513,11 @@ def _bootstrap_interval(
 ) -> tuple[float, float]:
     """Return the 95 % interval of the mean R² of several seeds, by drawing the groups anew (B. Efron, 1979).
 
-    One group says nothing of others; then the recordings are drawn.
+    One group says nothing of others: then the interval is all that R² can be.
     """
-    random = np.random.default_rng(2)
     if len(set(groups.tolist())) == 1:
-        groups = np.arange(len(groups))
+        return -math.inf, 1.0
+    random = np.random.default_rng(2)
     members = [np.flatnonzero(groups == group) for group in np.unique(groups)]
     values = []
     for _ in range(RESAMPLES):

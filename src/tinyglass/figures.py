@@ -293,8 +293,9 @@ def draw_pairs(
                 if len(names) > 1:
                     line[:, 1] /= deviations[number]
                 panel.plot(*line.T, color=PAIR_COLOURS[number % len(PAIR_COLOURS)], linewidth=1.1)
-            panel.set_title(printable(text), fontsize=9)
-            panel.tick_params(labelsize=8)
+            panel.set_title(printable(text), fontsize=11)
+            panel.tick_params(labelsize=9)
+            panel.set_xlabel("channel" if across else "seconds" if timed else "reading", fontsize=9)
     lines = panels[0, 0].get_lines()
     if len(lines) > 1:
         names = [_short(name) for name in pairs[0][0].channels[: len(lines)]]

@@ -16,6 +16,7 @@ QUARTILES = {"lower quartile": 0.25, "median": 0.5, "upper quartile": 0.75}
 STATISTICS = ("mean", "√deviation", "minimum", *QUARTILES, "maximum", "√change")
 SEGMENT = 64  # readings of which one spectrum is taken
 HOP = SEGMENT // 2
+MOST_STACKED = 2**22  # numbers that are worked on at a time
 SMALLEST_SHARE = 0.01  # of a channel's deviation
 N_BANDS = 16  # of SEGMENT / 2 / N_BANDS frequencies each
 
@@ -239,11 +240,13 @@ def measure(signals: Sequence[np.ndarray], kinds: Sequence[str], n_steps: int) -
     for place, signal in enumerate(signals):
         by_length.setdefault(len(signal), []).append(place)
     tables: dict[str, np.ndarray] = {}
-    for places in by_length.values():
-        stack = np.stack([signals[place] for place in places])
-        for kind in kinds:
-            values = resample(stack, n_steps) if kind == "raw" else FEATURES[kind].rule(stack)
-            if kind not in tables:
-                tables[kind] = np.empty((len(signals), *values.shape[1:]))
-            tables[kind][places] = values
+    for same in by_length.values():
+        step = max(1, MOST_STACKED // signals[same[0]].size)
+        for places in (same[start : start + step] for start in range(0, len(same), step)):
+            stack = np.stack([signals[place] for place in places])
+            for kind in kinds:
+                values = resample(stack, n_steps) if kind == "raw" else FEATURES[kind].rule(stack)
+                if kind not in tables:
+                    tables[kind] = np.empty((len(signals), *values.shape[1:]))
+                tables[kind][places] = values
     return tables

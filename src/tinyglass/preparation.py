@@ -15,7 +15,7 @@ import numpy as np
 
 from .augmentation import alter
 from .errors import ArgumentError, RecordingError
-from .inputs import measure, name_inputs, smallest_scales
+from .inputs import FEATURES, measure, name_inputs, smallest_scales
 from .network import Preparation, read_only
 from .recordings import Recording, unnamed
 from .units import convert_units
@@ -256,7 +256,7 @@ def measure_recordings(
     n_pieces = count_pieces(recordings, window, hop)
     n_rows = n_pieces * (1 + (copies if alterations else 0))
     longest = window or max(recording.n_readings for recording in recordings)
-    n_values = sum({"raw": n_steps}.get(kind, longest) for kind in kinds)
+    n_values = sum(n_steps if kind == "raw" else len(FEATURES[kind].names) for kind in kinds)
     if copies and alterations:
         n_values += longest
     needed = 8 * n_rows * n_values * len(recordings[0].channels)

@@ -16,7 +16,7 @@ import numpy as np
 from .errors import ArgumentError, RecordingError
 from .findings import find_copy_sets
 from .network import read_only
-from .recordings import Recording
+from .recordings import Recording, origin
 
 GROUPINGS = ("person", "device", "session")  # the strictest first; then every recording by itself
 SPLITS = ("auto", "published", *GROUPINGS, "recording")
@@ -92,7 +92,12 @@ def find_groups(recordings: Sequence[Recording], grouping: str = "auto") -> tupl
                 "--split",
                 f"Name them with --group {kind}=PATTERN, or use --split auto",
             )
-    whole = [_whole(recording, number) for number, recording in enumerate(recordings)]
+    cut = {origin(recording) for recording in recordings if origin(recording) != recording.source}
+    whole = [
+        own if (own := origin(recording)) in cut else place for place, recording in enumerate(recordings)
+    ]
+    if len(set(whole)) == 1:
+        return "recording", np.arange(len(recordings))
     order = {name: number for number, name in enumerate(dict.fromkeys(whole))}
     return "recording", np.array([order[name] for name in whole])
 
@@ -271,12 +276,6 @@ def _by_group(
 def _without_copies(copies: np.ndarray, folds: Sequence[Fold]) -> list[Fold]:
     """Leave out of each training part what shares its number with a tested recording."""
     return [Fold(fold.train[~np.isin(copies[fold.train], copies[fold.test])], fold.test) for fold in folds]
-
-
-def _whole(recording: Recording, number: int) -> str | int:
-    """Return what the pieces of one recording share: what stands before ", readings a–b"."""
-    before, cut, _ = recording.source.rpartition(", readings ")
-    return before if cut else number
 
 
 def _exact_copies(recordings: Sequence[Recording]) -> np.ndarray:

@@ -18,7 +18,7 @@ from typing import Any
 
 from ..errors import RecordingError, StorageError
 from .describing import describe
-from .names import about_names
+from .names import about_names, two_levels
 from .places import find_sources
 from .readers import READERS
 from .recording import DataSet, Dropped, Recording, Repair, origin, unnamed, with_labels
@@ -91,6 +91,8 @@ def read_recordings(
     abouts = about_names([s.path for s in sources], groups, [s.name for s in sources], label)
     recordings: list[Recording] = []
     repairs, dropped = described.account()
+    if told := two_levels([source.path for source in sources], groups):
+        repairs.append(Repair(str(top), told))
     dropped += not_again
     total, done = sum(source.size for source in sources) or 1, 0
     for source, about in zip(sources, abouts, strict=True):

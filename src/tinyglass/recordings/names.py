@@ -12,6 +12,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
 
@@ -32,6 +33,14 @@ WORDS = {
     "device": "device|board|phone|watch",
 }
 GROUPS = ("person", "session", "device", "label")
+GESTURE = re.compile(
+    r"(?i)(?<![a-z])(wave|waving|wing|circle|ring|slope|shake|still|idle|rest|punch|flex|flick|poke|clap|tap|swipe|snake|"
+    r"spin|twist|turn|rotate|tilt|nod|knock|throw|jump|jumping|squat|lunge|walk|walking|run|running|sit|sitting|stand|"
+    r"standing|stairs|fall|falling|lift|drop|push|pull|kick|left|right|up|down|updown|leftright|forward|backward|near|"
+    r"far|closer|away|on|off|yes|no|none|other|unknown|noise|normal|circle|square|triangle|zero|one|two|three)(?![a-z])"
+)
+"""Words by which people name gestures, where two levels of folders might both be the classes."""
+
 DATE_OR_TIME = re.compile(r"\d{4}-?\d\d-?\d\d([T_ -]?\d\d[-:.h_]?\d\d([-:.m_]?\d\d)?(\.\d+)?Z?)?")
 
 
@@ -91,12 +100,21 @@ def about_names(
                 "Give a regular expression that matches a part of each path",
             )
     folders = [_folders(path, set(own.values())) for path, own in zip(paths, found, strict=True)]
-    level = _class_level(folders)
+    level, persons = _class_level(folders)
+    if groups:
+        persons = None
+    numbered = _numbered_level(folders)
     return [
         About(
             label=own.get("label") or label or _label(path, inside, level, set(own.values())),
             split=_split(path),
-            **{kind: own.get(kind) or _group(kind, path) for kind in WORDS},
+            session=own.get("session")
+            or _group("session", path)
+            or (inside[numbered] if not groups and numbered is not None and len(inside) > numbered else None),
+            device=own.get("device") or _group("device", path),
+            person=own.get("person")
+            or _group("person", path)
+            or (inside[persons] if persons is not None and len(inside) > persons else None),
         )
         for path, inside, own in zip(paths, folders, found, strict=True)
     ]
@@ -129,13 +147,71 @@ def _folders(path: PurePosixPath, named: set[str | None]) -> list[str]:
     ]
 
 
-def _class_level(folders: Sequence[Sequence[str]]) -> int | None:
-    """Return the level of folders, 0 being the outermost, whose names are the classes."""
+def _class_level(folders: Sequence[Sequence[str]]) -> tuple[int | None, int | None]:
+    """Return the level of folders whose names are the classes, and that whose names are persons; 0 is the outermost.
+
+    Two levels of which every name of one stands with several of the other may be person and class,
+    or class and person: words for gestures tell, otherwise the outer one holds the classes.
+    """
+    levels = []
     for level in range(max(map(len, folders), default=0)):
         names = {own[level] for own in folders if len(own) > level}
         if len(names) > 1 and len({re.sub(r"[\d\W_]+", "", name) for name in names}) > 1:
+            levels.append(level)
+    if not levels:
+        return None, None
+    outer = levels[0]
+    for inner in levels[1:]:
+        pairs = {(own[outer], own[inner]) for own in folders if len(own) > inner}
+        if len({name for name, _ in pairs}) < 2 or not _crossed(pairs):
+            continue
+        known = [
+            sum(bool(GESTURE.search(name)) for name in {pair[side] for pair in pairs}) for side in (0, 1)
+        ]
+        return (inner, outer) if known[1] > known[0] else (outer, inner)
+    return outer, None
+
+
+def _numbered_level(folders: Sequence[Sequence[str]]) -> int | None:
+    """Return the level of folders that are merely numbered (a01, a02): who or when, but no class."""
+    for level in range(max(map(len, folders), default=0)):
+        names = {own[level] for own in folders if len(own) > level}
+        stems = {re.sub(r"\d+", "", name) for name in names}
+        if len(names) > 1 and len(stems) == 1 and stems != {""}:
             return level
     return None
+
+
+def _crossed(pairs: set[tuple[str, str]]) -> bool:
+    """Tell whether most names on each side stand with several of the other side."""
+    for side in (0, 1):
+        counts = Counter(pair[side] for pair in pairs)
+        if 2 * sum(n > 1 for n in counts.values()) <= len(counts):
+            return False
+    return True
+
+
+def two_levels(paths: Sequence[PurePosixPath], groups: Mapping[str, str] | None = None) -> str | None:
+    """Return what is to be told where two levels of folders might be the classes, otherwise None.
+
+    Examples
+    --------
+    >>> folders = [PurePosixPath(f"{who}/{what}/1.csv") for who in ("anna", "ben") for what in ("wave", "idle")]
+    >>> two_levels(folders)
+    'folders of two levels: labels are idle, wave; persons are anna, ben (--group person=PATTERN says otherwise)'
+    """
+    if groups:
+        return None
+    folders = [_folders(path, set()) for path in paths]
+    level, persons = _class_level(folders)
+    if level is None or persons is None:
+        return None
+    labels, names = (_listed({own[k] for own in folders if len(own) > k}) for k in (level, persons))
+    return f"folders of two levels: labels are {labels}; persons are {names} (--group person=PATTERN says otherwise)"
+
+
+def _listed(names: set[str], most: int = 5) -> str:
+    return ", ".join(sorted(names)[:most]) + (", …" if len(names) > most else "")
 
 
 def _label(
@@ -146,7 +222,7 @@ def _label(
     label = label_in_name(path.name)
     if label is not None and label not in named:
         return label
-    words = [folder for folder in folders if re.search(r"[^\W\d_]", folder) and not _numbered(folder)]
+    words = [folder for folder in folders if not _numbered(folder)]
     return words[-1] if words else None
 
 

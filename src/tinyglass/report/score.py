@@ -66,7 +66,9 @@ def score_tables(score: Score) -> str:
         head.append("mean absolute error")
         errors = [score.mean_absolute_error, *score.baseline_errors.values()]
         rows = [(*row, error) for row, error in zip(rows, errors, strict=True)]
-    shown = table("Beside simple rules, on the same split and the same inputs", head, rows)
+    shown = "<p>On the same split, and simple rules on the same inputs:</p>\n" + table(
+        "Beside simple rules", head, rows
+    )
     if score.deviation is not None:
         seeds = ", ".join(_value(score, value) for value in score.values)
         shown += f"<p>Of the seeds one by one: {seeds}. What follows is of the first.</p>\n"
@@ -84,11 +86,11 @@ def score_tables(score: Score) -> str:
         ]
         shares = [(_share(share), "number") for share in (score.recall[name], score.precision[name])]
         rows.append((name, *cells, *shares))
-    caption = (
-        "Confusion matrix: a row is what the recordings were, a column what the network said. Recall is the share of "
-        "a class that was recognised, precision the share of right ones among what was taken for it."
+    shown += (
+        "<p>A row of the matrix is what the recordings were, a column what the network said. Recall is the share of a "
+        "class that was recognised, precision the share of right ones among what was taken for it.</p>\n"
     )
-    return shown + table(caption, ["", *score.classes, "recall", "precision"], rows)
+    return shown + table("Confusion matrix", ["", *score.classes, "recall", "precision"], rows)
 
 
 def _share(share: float | None) -> str:
@@ -100,9 +102,13 @@ def rejection_table(run: Run, rejections: Sequence[Rejection]) -> str:
     if not rejections:
         return ""
     rows = [(r.label, (percent(r.rejected), "number"), (percent(r.accepted), "number")) for r in rejections]
-    caption = "Each class left out in turn: what share of it a network rejects that was trained on the others"
-    return table(caption, ["left out", "rejected as unknown", "of the others accepted"], rows) + (
-        f"<p>This network calls a gesture unknown if its probability is below {run.network.threshold:.3g}.</p>\n"
+    words = "<p>Each class was left out in turn: what share of it do networks reject that never saw it?</p>\n"
+    return (
+        words
+        + table("Unknown gestures", ["left out", "rejected as unknown", "of the others accepted"], rows)
+        + (
+            f"<p>This network calls a gesture unknown if its probability is below {run.network.threshold:.3g}.</p>\n"
+        )
     )
 
 

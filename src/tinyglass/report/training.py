@@ -135,11 +135,13 @@ def choice_table(run: Run) -> str:
             f"calibrated, and the threshold {choice.threshold:.3g}, below which a gesture is <em>unknown</em>: "
             f"{percent(choice.accepted)} of the known ones reach it.</p>\n"
         )
-    caption = (
-        "What was tried; the last column is how far it stays behind, with its standard error. Other altered copies "
-        "than the usual ones are taken only if they are better by more than that."
+    words = (
+        "<p>The last column is how far a candidate stays behind, with its standard error. Other altered copies than "
+        "the usual ones are taken only if they are better by more than that.</p>\n"
+    ) + words
+    return (
+        table("What was tried", ["inputs", "altered copies", name, "squared error", "behind"], rows) + words
     )
-    return table(caption, ["inputs", "altered copies", name, "squared error", "behind"], rows) + words
 
 
 def _weights(run: Run) -> str:

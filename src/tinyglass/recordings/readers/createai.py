@@ -19,6 +19,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -122,21 +123,30 @@ def _vectors(samples: list[Any], labels: Any, where: str) -> tuple[tuple[str, ..
 
 
 def _table(source: Source) -> Iterator[Recording]:
-    """Yield the recordings of a table. The number of a sample starts anew with each of them."""
+    """Yield the recordings of a table: the number of a sample starts anew with each, or is the recording's."""
     header, *lines = source.lines
     channels = tuple(header.split(";")[header.startswith("gesture;") + 1 :])
+    parsed = [
+        (number, *_row(line, channels, header, source.at(number)))
+        for number, line in enumerate(lines, 2)
+        if line.strip()
+    ]
+    repeats = sum(one[1:3] == other[1:3] for one, other in pairwise(parsed))
+    of_recordings = 2 * repeats > len(parsed)
+    if of_recordings:
+        source.repaired(
+            "the sample is the number of a recording, not of a reading: it stays the same over rows"
+        )
     rows: list[list[float]] = []
     last, label, first = 0, None, 2
-    for number, line in enumerate(lines, 2):
-        if not line.strip():
-            continue
-        name, sample, row = _row(line, channels, header, source.at(number))
-        if rows and (name != label or sample <= last):
+    for number, name, sample, row in parsed:
+        begins = sample != last if of_recordings else sample <= last
+        if rows and (name != label or begins):
             yield Recording(np.array(rows), channels, label=label, source=source.at(first))
             rows = []
         if not rows:
             first = number
-        elif sample != last + 1:
+        elif sample != last + 1 and not of_recordings:
             source.repaired("numbers of samples are left out: read as if none were missing", number)
         last, label = sample, name
         rows.append(row)

@@ -32,6 +32,7 @@ from ..source import Source
 TAGS = "problemname|timestamps|missing|univariate|dimensions?|equallength|serieslength|classlabel|targetlabel"
 WITH_POINT = re.compile(r"[+-]?\d+\.\d*(e[+-]?\d+)?", re.IGNORECASE)
 SHORTEST = 15  # readings; a sensor has fewer channels, so that a row of all its channels is never meant
+ENOUGH = 100  # rows of a head, some of which have the same label
 MEND = "Mend the line, or delete it"
 
 
@@ -42,7 +43,7 @@ def read(source: Source) -> list[Recording] | None:
     first = first_line(source, "#")
     if re.match(rf"@({TAGS})\b", first, re.IGNORECASE):
         return list(_ts(source))
-    return _table(source) if _table_row(first) else None
+    return _table(source) if _table_row(first) and _repeats_labels(source) else None
 
 
 def first_line(source: Source, comment: str) -> str:
@@ -144,6 +145,14 @@ def _is_number(cell: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def _repeats_labels(source: Source) -> bool:
+    """Tell by the head, if it holds enough rows, that this is no large table of readings."""
+    rows = [_table_row(line.strip()) for line in source.head_text.splitlines()[:-1] if line.strip()]
+    return len(rows) < ENOUGH or len({row[0] if row else number for number, row in enumerate(rows)}) < len(
+        rows
+    )
 
 
 def _table(source: Source) -> list[Recording] | None:

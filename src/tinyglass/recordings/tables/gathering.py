@@ -14,7 +14,7 @@ from ..source import Source
 from .table import MOST_NUMBERS, Table
 
 if TYPE_CHECKING:
-    pass
+    import polars as pl
 
 MOST_RECORDINGS = 10**6
 READING = 0.9  # share of the work, for the bar of progress; the rest is making recordings
@@ -116,7 +116,7 @@ def gather(
     return Rows(list(identities), columns[0], list(labels), columns[1], columns[3:], columns[2])
 
 
-def _runs(frame, texts: Sequence[int]) -> tuple[list[int], list[tuple[str | None, ...]]]:  # type: ignore[no-untyped-def]
+def _runs(frame: pl.DataFrame, texts: Sequence[int]) -> tuple[list[int], list[tuple[str | None, ...]]]:
     """Return where rows begin that have another text than the row before, and their texts."""
     import polars as pl
 

@@ -123,7 +123,7 @@ class _Decoder:
     def _running(self) -> subprocess.Popen[bytes]:
         if self.process is None or self.process.poll() is not None or self.owner != os.getpid():
             self.process = subprocess.Popen(
-                [sys.executable, "-P", str(DECODER)],  # -P: our csv.py and json.py are not everybody's
+                [sys.executable, "-P", str(DECODER)],  # -P: what lies beside it is no library
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,  # where polars tells of its panics
