@@ -70,6 +70,7 @@ def printed(values, digits=5):
 def core_settings(**values):
     """Return settings for the compiled core that change nothing of what they are given."""
     plain = {"hidden": (), "output": "linear", "loss": "half_squared_error", "optimizer": "sgd", "batch": 1}
+    plain |= {"schedule": "constant", "l2": 0.0}
     return Settings(**(plain | {"bias": False, "precision": "float64", "scale": "none"} | values))
 
 

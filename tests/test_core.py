@@ -78,7 +78,15 @@ def expected_outputs(rng, n, n_outputs, output, loss):
     return np.where(rng.random((n, n_outputs)) < 0.5, certain, rng.random((n, n_outputs)))
 
 
-PLAIN = {"optimizer": "sgd", "learning_rate": 0.05, "batch": 1, "epochs": 1, "precision": "float64"}
+PLAIN = {
+    "optimizer": "sgd",
+    "learning_rate": 0.05,
+    "schedule": "constant",
+    "l2": 0.0,
+    "batch": 1,
+    "epochs": 1,
+    "precision": "float64",
+}
 
 
 def make_case(number, sizes, activations, loss, *, n=7, weighted=False, reach=0.7, **values):

@@ -488,3 +488,8 @@ def test_a_score_cannot_be_changed(course):
     score = evaluate(course, QUICK)
     assert not score.expected.flags.writeable
     assert not score.predicted.flags.writeable
+
+
+def test_an_interval_of_groups_that_differ_is_of_plain_numbers():
+    ends = group_interval(np.r_[np.ones(9), np.zeros(3)], np.repeat([0, 1, 2], 4))
+    assert [type(end) for end in ends] == [float, float]

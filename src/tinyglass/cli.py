@@ -18,7 +18,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from . import __version__
 from .errors import ArgumentError, StorageError, TinyglassError, nearest, printable
@@ -392,8 +392,9 @@ def train_verb(options: argparse.Namespace) -> int:
             }
         if not options.resume and checkpoint.exists():
             _put_aside(checkpoint)
+        work = _gather(settings, about)
         with _ctrl_c() as asked:
-            return _train(settings, about, folder, options, asked)
+            return _train(work, settings, about, folder, options, asked)
 
 
 def _given_settings(options: argparse.Namespace) -> tuple[dict[str, Any], str | None]:
@@ -480,32 +481,29 @@ def _put_aside(checkpoint: Path) -> None:
 NOTHING_CHOSEN: dict[str, Any] = {"label": None, "only": None, "rename": {}, "group": {}}
 
 
-def _train(
-    settings: Settings,
-    about: dict[str, Any],
-    folder: Path,
-    options: argparse.Namespace,
-    asked: Callable[[], bool],
-) -> int:
-    from .errors import DivergenceError
-    from .evaluation import PUBLISHED, evaluate, expected_answers, score_network
-    from .findings import find_problems
-    from .rejection import reject_left_out
-    from .report import write_report
+class _Work(NamedTuple):
+    """What a training works on."""
+
+    data: DataSet
+    tested: DataSet | None
+    trained: Sequence[Recording]
+    split: str
+
+
+def _gather(settings: Settings, about: dict[str, Any]) -> _Work:
+    """Read, and decide what trains. Nothing is written yet, so Ctrl-C may end it anywhere."""
+    from .evaluation import PUBLISHED, expected_answers
     from .splits import find_split
-    from .training import Progress, Watch, train
     from .units import same_channels
 
-    score: Score | None = None
-    rejections: list[Rejection] = []
+    reading, split = about.get("reading") or NOTHING_CHOSEN, about.get("split", "auto")
     with progress_bar() as (show, message):
-        reading, split = about.get("reading") or NOTHING_CHOSEN, about.get("split", "auto")
         read = _read(reading, about["path"], show)
         data = same_channels(read)
         tested = None if about["test"] is None else _read(reading, about["test"], show)
-        task, _, _ = expected_answers(data, tested, settings)  # before hours of training, not after
         for dropped in data.dropped[len(read.dropped) :]:
             message(f"left out: {dropped.where}: {dropped.why}")
+        task, _, _ = expected_answers(data, tested, settings)  # before hours of training, not after
         trained: Sequence[Recording] = data
         if tested is None:
             parts = find_split(data, task == "classification", split=split, seed=settings.seed)
@@ -516,6 +514,28 @@ def _train(
                     message(
                         f"{unused} recordings are in neither the train nor the test part, or copies: not used"
                     )
+    return _Work(data, tested, trained, split)
+
+
+def _train(
+    work: _Work,
+    settings: Settings,
+    about: dict[str, Any],
+    folder: Path,
+    options: argparse.Namespace,
+    asked: Callable[[], bool],
+) -> int:
+    from .errors import DivergenceError
+    from .evaluation import evaluate, score_network
+    from .findings import find_problems
+    from .rejection import reject_left_out
+    from .report import write_report
+    from .training import Progress, Watch, train
+
+    data, tested, trained, split = work
+    score: Score | None = None
+    rejections: list[Rejection] = []
+    with progress_bar() as (show, message):
 
         def progress(p: Progress) -> bool:
             show(p.stage, p.epoch / p.epochs, p.loss)
@@ -574,7 +594,7 @@ def _train(
 
     if options.json:
         facts = _train_facts(run, score, own, data, tested, folder, sha256)
-        facts |= _account_facts(data, findings, rejections)
+        facts |= _account_facts(data, findings, rejections) | {"n_trained": len(trained)}
         print_json(facts)
     else:
         print_training(run, score, own, data, findings, rejections, folder)

@@ -138,15 +138,17 @@ class Score:
 
     @property
     def worst(self) -> np.ndarray:
-        """Places in `tested`, the most wrongly answered first.
+        """Places in `tested`, the worst answered first.
 
-        For classes, those whose own class got the smallest output; for quantities, those whose
+        For classes, those whose own output is farthest below, or least above, the others; for quantities, those whose
         answer is farthest off.
         """
         if self.classes is None:
             return np.argsort(-np.abs(self.expected - self.predicted), kind="stable")
         own = self.outputs[np.arange(self.n_test), self.expected]
-        return np.argsort(own - self.outputs.max(axis=1), kind="stable")
+        others = self.outputs.copy()
+        others[np.arange(self.n_test), self.expected] = -np.inf
+        return np.argsort(own - others.max(axis=1), kind="stable")
 
 
 def evaluate(
@@ -504,7 +506,7 @@ def group_interval(right: np.ndarray, groups: np.ndarray) -> tuple[float, float]
         return wilson_interval(share, n_groups, z)
     residuals = np.bincount(numbers, weights=right - share)
     between = n_groups / (n_groups - 1) * (residuals**2).sum() / n**2
-    effect = max(1.0, between / (share * (1 - share) / n))
+    effect = max(1.0, float(between) / (share * (1 - share) / n))
     return wilson_interval(share, n / effect, z)
 
 

@@ -222,9 +222,9 @@ def _by_class_and_channel(Figure: Any, recordings: Sequence[Recording]) -> Any:
 
 def _panels(Figure: Any, n_rows: int, n_columns: int) -> tuple[Any, Any]:
     """Return a figure with room for names at the left, and its panels."""
-    wide, high = max(6.0, 2.3 * n_columns + 2.2), 1.5 * n_rows + 1.2  # inches
+    wide, high = max(6.0, 2.3 * n_columns + 2.7), 1.5 * n_rows + 1.2  # inches
     figure = Figure(figsize=(wide, high))
-    edges = {"left": 1.9 / wide, "right": 1 - 0.2 / wide, "top": 1 - 0.4 / high, "bottom": 0.75 / high}
+    edges = {"left": 2.4 / wide, "right": 1 - 0.2 / wide, "top": 1 - 0.4 / high, "bottom": 0.75 / high}
     return figure, figure.subplots(
         n_rows, n_columns, squeeze=False, gridspec_kw={"wspace": 0.28, "hspace": 0.3} | edges
     )

@@ -10,7 +10,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -22,7 +22,7 @@ from .names import about_names, two_levels
 from .places import find_sources
 from .readers import READERS
 from .recording import DataSet, Dropped, Recording, Repair, origin, unnamed, with_labels
-from .source import Source
+from .source import About, Source
 
 __all__ = [
     "COURSE",
@@ -93,6 +93,7 @@ def read_recordings(
     repairs, dropped = described.account()
     if told := two_levels([source.path for source in sources], groups):
         repairs.append(Repair(str(top), told))
+    repairs += _without_group(top, abouts, groups or {})
     dropped += not_again
     total, done = sum(source.size for source in sources) or 1, 0
     for source, about in zip(sources, abouts, strict=True):
@@ -109,12 +110,34 @@ def read_recordings(
         source.release()
     if not recordings:
         names = [Path(d.where).name for d in dropped]
+        if top.is_file() and len(sources) == 1 and sources[0].head:
+            raise RecordingError(
+                f"Expected recordings in a known format, found {sources[0].head_text[:60]!r}",
+                f"{top}, line 1",
+                "See docs/recordings.md for the formats that are read",
+            )
         raise RecordingError(
             "Found no recordings" + (f" ({', '.join(names[:5])})" if names else ""),
             str(top),
             "Name a file, a folder or an archive with recordings; docs/recordings.md lists the formats",
         )
     return DataSet(tuple(recordings), tuple(repairs), tuple(dropped))
+
+
+def _without_group(top: Path, abouts: Sequence[About], groups: Mapping[str, str]) -> list[Repair]:
+    """Tell of files in whose path a pattern finds nothing: they are one group together."""
+    missing = {
+        kind: sum(getattr(about, kind) is None for about in abouts) for kind in groups if kind != "label"
+    }
+    return [
+        Repair(
+            str(top),
+            f"--group {kind}={groups[kind]} finds nothing in the path: one group together, without a name",
+            n,
+        )
+        for kind, n in missing.items()
+        if n
+    ]
 
 
 def _advance(progress: Callable[[float], Any], total: int, done: int, size: int, share: float) -> None:

@@ -12,7 +12,7 @@ from ..recordings import COURSE, Recording
 from ..rejection import Rejection
 from ..runs import Run
 from ..storage import write_atomically
-from .data import finding_list, recording_facts
+from .data import account, finding_list, recording_facts
 from .html import STYLE, section, text
 from .score import rejection_table, score_tables, summary, worst_answers
 from .training import choice_table, network_tables, reproduce_lines, setting_table, training_curves
@@ -65,10 +65,10 @@ def write_report(
     sections = [
         summary(run, score, own),
         section("Score", score_tables(score)) if score is not None else "",
-        section("Answered most wrongly", worst) if worst else "",
+        section("Answered worst", worst) if worst else "",
         section("Unknown gestures", unknown) if unknown else "",
         section("What looks wrong with the recordings", finding_list(findings)) if findings else "",
-        section("Recordings", recording_facts(run, recordings)),
+        section("Recordings", recording_facts(run, recordings) + account(recordings)),
         section("What was chosen", choice) if choice else "",
         section("Training", training_curves(run)),
         section("Network", network_tables(run)),

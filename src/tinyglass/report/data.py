@@ -9,7 +9,7 @@ import numpy as np
 
 from ..figures import draw_recordings
 from ..findings import Finding
-from ..recordings import Recording
+from ..recordings import DataSet, Dropped, Recording, Repair
 from ..runs import Run
 from .html import details, figure, table
 
@@ -68,6 +68,32 @@ def finding_list(findings: Sequence[Finding]) -> str:
     return table(
         "What tinyglass data finds, and what to do about it", ["what", "recordings", "what to do"], rows
     )
+
+
+def account(recordings: Sequence[Recording]) -> str:
+    """List what was repaired while reading, and what is in no recording, each kind once."""
+    if not isinstance(recordings, DataSet):
+        return ""
+    parts = []
+    repaired: dict[str, list[Repair]] = {}
+    for repair in recordings.repairs:
+        repaired.setdefault(repair.what, []).append(repair)
+    if repaired:
+        rows = [
+            (what, len(own), sum(repair.count for repair in own), (own[0].where, "long"))
+            for what, own in repaired.items()
+        ]
+        parts.append(table("Read all the same", ["what", "files", "times", "first in"], rows))
+    left_out: dict[str, list[Dropped]] = {}
+    for dropped in recordings.dropped:
+        left_out.setdefault(dropped.why, []).append(dropped)
+    if left_out:
+        rows = [
+            (why, len(own), sum(dropped.n_readings for dropped in own), (own[0].where, "long"))
+            for why, own in left_out.items()
+        ]
+        parts.append(table("Left out", ["why", "files", "readings", "first in"], rows))
+    return details("What was repaired, and what was left out", "".join(parts)) if parts else ""
 
 
 def _named(finding: Finding) -> str:

@@ -113,13 +113,10 @@ def rejection_table(run: Run, rejections: Sequence[Rejection]) -> str:
 
 
 def worst_answers(score: Score, recordings: Sequence[Recording], test: Sequence[Recording] | None) -> str:
-    """Draw what was answered most wrongly, each beside the nearest recording that was trained on."""
+    """Draw what was answered worst, wrongly or least surely, each beside the nearest recording that was trained on."""
     tested = recordings if test is None else test
     pairs = []
     for place in score.worst[:MOST_DRAWN].tolist():
-        wrong = score.expected[place] != score.predicted[place]
-        if score.classes is not None and not wrong:
-            break
         mine, near = tested[score.tested[place]], recordings[score.neighbours[place]]
         pairs.append((mine, near, _answered(score, place), f"nearest that it knew: {near.label}"))
     if not pairs:
@@ -127,12 +124,12 @@ def worst_answers(score: Score, recordings: Sequence[Recording], test: Sequence[
     rows = [(answer, (mine.source, "long"), (near.source, "long")) for mine, near, answer, _ in pairs]
     picture = figure(
         draw_pairs(pairs, _deviations(recordings)),
-        "Pairs of panels: a wrongly answered recording, and the nearest one that was trained on",
-        "Answered wrongly (left), and the nearest recording that the network was trained on (right); several channels "
+        "Pairs of panels: a recording answered worst, and the nearest one that was trained on",
+        "Answered worst (left), and the nearest recording that the network was trained on (right); several channels "
         "are drawn in their standard deviations",
     )
     head = ["what the network said", "recording", "nearest it was trained on"]
-    return picture + table("The most wrongly answered recordings", head, rows)
+    return picture + table("Recordings answered worst", head, rows)
 
 
 def _deviations(recordings: Sequence[Recording]) -> np.ndarray:
@@ -145,4 +142,6 @@ def _answered(score: Score, place: int) -> str:
     if score.classes is None:
         return f"{score.expected[place]:.4g} answered as {score.predicted[place]:.4g}"
     expected, predicted = (score.classes[int(k)] for k in (score.expected[place], score.predicted[place]))
+    if expected == predicted:
+        return f"{expected}, rightly ({percent(float(score.outputs[place].max()))} sure)"
     return f"{expected} taken for {predicted} ({percent(float(score.outputs[place].max()))} sure)"

@@ -127,7 +127,8 @@ def choice_table(run: Run) -> str:
     kept = "" if choice.grouping == "recording" else f", no {choice.grouping} on both sides"
     words = (
         f"<p>{choice.n_recordings} recordings of the training part were left out in {choice.n_folds} parts"
-        f"{text(kept)}; each candidate was trained on the rest. What was left out of the score was not looked at.</p>\n"
+        f"{text(kept)}; each candidate was trained on the rest. For the score, each of its parts chose anew, "
+        "without what it tested.</p>\n"
     )
     if run.network.classes:
         words += (
