@@ -402,20 +402,29 @@ def test_the_windows_and_inputs_of_a_network_come_back_from_its_file(tmp_path):
     assert answers(back, others).tobytes() == answers(network, others).tobytes()
 
 
-def test_too_many_windows_are_refused_before_memory_is_taken(python):
+@pytest.mark.parametrize(
+    ("n_readings", "window", "said"), [(150_000, 2000, "32 inputs"), (5_000_000, 1000, "refused")]
+)
+def test_windows_that_overlap_take_the_memory_of_their_inputs_and_not_of_copies(
+    python, n_readings, window, said
+):
+    """148,001 windows of 2000 readings are 2.2 GiB, and their inputs 36 MiB; too many are refused at once."""
     program = """
-import resource
+import resource, sys
 import numpy as np
 from tinyglass import ArgumentError, Recording, fit_preparation
-resource.setrlimit(resource.RLIMIT_AS, (3 * 2**30, 3 * 2**30))
+resource.setrlimit(resource.RLIMIT_AS, (2 * 2**30, 2 * 2**30))
+recording = Recording(np.zeros(int(sys.argv[1])), ("x",), label="a")
 try:
-    fit_preparation([Recording(np.zeros(300_000), ("x",), label="a")], window=4000, hop=1)
+    print(fit_preparation([recording], window=int(sys.argv[2]), hop=1).n_inputs, "inputs")
 except ArgumentError as error:
     print("refused:", error)
 """
-    done = python(program)
-    assert done.stdout.startswith("refused:"), done.stdout + done.stderr[-300:]
-    assert "--hop" in done.stdout or "--window" in done.stdout
+    done = python(program, n_readings, window)
+    assert done.stdout.startswith(said), done.stdout + done.stderr[-300:]
+    if said == "refused":
+        assert "--hop" in done.stdout
+        assert "GiB" in done.stdout
 
 
 # ---------------------------------------------------------------- recordings that do not belong together

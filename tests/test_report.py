@@ -273,9 +273,9 @@ def test_labels_are_text_and_never_tags(reports):
 @every_kind
 def test_pictures_are_well_formed_and_load_nothing(reports, kind):
     pictures = svgs(reports[kind])
-    wrong = 'id="answered-most-wrongly"' in reports[kind]
-    assert wrong == (kind in ("mischief", "stopped early", "quantities", "people"))
-    assert len(pictures) == (2 if kind == "no epoch" else 3) + wrong
+    scored = 'id="answered-worst"' in reports[kind]
+    assert scored == (kind not in ("interrupted", "no epoch", "wide"))
+    assert len(pictures) == (2 if kind == "no epoch" else 3) + scored
     for picture in pictures:
         root = ElementTree.fromstring(picture)
         assert root.tag == "{http://www.w3.org/2000/svg}svg"
@@ -306,6 +306,7 @@ def test_the_courses_report_says_everything(course_report, course):
     body = " ".join(page.texts["body"])
     assert page.texts["h2"] == [
         "Score",
+        "Answered worst",
         "What looks wrong with the recordings",
         "Recordings",
         "Training",
@@ -345,7 +346,8 @@ def test_the_courses_report_says_everything(course_report, course):
     assert len(commands) == 1
     assert "--learning-rate 0.01" not in commands[0] or "0.01" in commands[0]
     assert "--hidden 2" in commands[0]
-    drawn = [" ".join(ElementTree.fromstring(p).itertext()) for p in svgs(text)]
+    worst, *drawn = [" ".join(ElementTree.fromstring(p).itertext()) for p in svgs(text)]
+    assert "nearest that it knew" in worst
     assert "moving_away (5)" in drawn[0]
     assert "moving_closer (5)" in drawn[0]
     assert "loss" in drawn[1]
@@ -432,7 +434,7 @@ def test_flattery_is_told_with_its_amount(tmp_path, course, random, said):
 def test_unknown_gestures_are_shown_class_by_class(reports):
     text = reports["people"]
     _, run, options = reports.made
-    rows = table_of(text, "Each class left out")[1:]
+    rows = table_of(text, "Unknown gestures")[1:]
     assert rows == [
         [r.label, f"{100 * r.rejected:.1f} %", f"{100 * r.accepted:.1f} %"] for r in options["rejections"]
     ]
@@ -444,7 +446,7 @@ def test_wrong_answers_stand_beside_their_nearest_neighbours(reports):
     text = reports["people"]
     recordings, _, options = reports.made
     score = options["score"]
-    rows = table_of(text, "most wrongly answered")[1:]
+    rows = table_of(text, "Recordings answered worst")[1:]
     assert len(rows) == 6
     for place, row in zip(score.worst.tolist(), rows, strict=False):
         cells = " ".join(row)
@@ -468,13 +470,6 @@ def test_findings_are_listed_with_their_recordings_and_a_remedy(reports):
         assert finding.what in cells
         assert finding.remedy in cells
         assert finding.sources[0] in cells
-
-
-def test_captions_fit_a_phone_and_explanations_are_paragraphs(reports):
-    """A caption is as wide as its table, and scrolls away with it."""
-    for kind in KINDS:
-        for caption in tables(reports[kind]):
-            assert len(caption) <= 80, caption
 
 
 def test_each_kind_of_ending_is_said(reports):
@@ -522,7 +517,7 @@ cli.main(["train", "--preset", "course", "--out", sys.argv[1]])
     text = (tmp_path / "report.html").read_text()
     page = Page(text)
     assert not page.all("img")
-    assert text.count("pip install") == 3
+    assert text.count("pip install") == 4
     assert "tinyglass[plots]" in text
     assert "100.0 %" in text
 
@@ -589,6 +584,11 @@ LOOK = """() => {
     images: all('img').map(i => [i.complete, i.naturalWidth, i.getBoundingClientRect().width]),
     outside: all('h1, h2, p, pre, figure, figcaption, .wide').filter(visible)
       .filter(e => e.getBoundingClientRect().right > innerWidth + 0.5).map(e => e.outerHTML.slice(0, 80)),
+    cut: all('caption').filter(visible).filter(e => {
+      const range = document.createRange();
+      range.selectNodeContents(e);
+      return range.getBoundingClientRect().right > innerWidth + 0.5;
+    }).map(e => e.textContent),
     small: all('summary').filter(visible).filter(e => e.getBoundingClientRect().height < 24).length,
     fonts: all('p, td, th, pre, figcaption, li').filter(visible)
       .map(e => parseFloat(getComputedStyle(e).fontSize)),
@@ -628,6 +628,9 @@ def test_the_page_fits_a_phone_and_a_screen(browser, reports, tmp_path, kind, wi
             seen = page.evaluate(LOOK)
             assert seen["overflow"] <= 0, opened
             assert seen["outside"] == [], opened
+            assert seen["cut"] == [], (
+                opened
+            )  # a caption is as wide as its table, and would scroll away with it
             assert seen["small"] == 0
             assert min(seen["fonts"]) >= 12
             assert min(seen["contrast"]) >= 4.5

@@ -687,7 +687,7 @@ def test_another_kind_or_version_is_named(tmp_path, course):
     assert (
         "Expected a network, found a run" in refused(tmp_path / "run", (tmp_path / "run").read_bytes()).what
     )
-    for version in (0, 1, 99, -1):
+    for version in (0, 1, 3, 99, -1):
         error = refused(tmp_path / "model", forge(GOOD_HEADER, good_arrays(), version=version))
         assert f"format {version}," in error.what
     for odd in ("2", None, 1.5, 10**30):

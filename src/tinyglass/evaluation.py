@@ -490,7 +490,7 @@ def group_interval(right: np.ndarray, groups: np.ndarray) -> tuple[float, float]
     --------
     >>> right, groups = np.array([1, 1, 1, 1, 0, 0, 1, 1]), np.array([0, 0, 1, 1, 2, 2, 3, 3])
     >>> [round(end, 2) for end in group_interval(right, groups)]
-    [0.19, 0.98]
+    [0.13, 0.98]
     """
     n, share = len(right), float(right.mean())
     numbers = np.unique(groups, return_inverse=True)[1]

@@ -235,7 +235,7 @@ def train_examples(
     --------
     >>> from tinyglass import Examples, Settings, train_examples
     >>> pair = Examples([[0.1, 0.8]], [[0.4]])
-    >>> run = train_examples(pair, Settings(hidden=(), scale="none", optimizer="sgd", precision="float64"))
+    >>> run = train_examples(pair, Settings(hidden=(), learning_rate=0.1, optimizer="sgd", precision="float64"))
     >>> bool(abs(run.network.outputs(pair.X)[0, 0] - 0.4) < 0.1)
     True
     """
