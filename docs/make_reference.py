@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import inspect
+import re
 import sys
 from pathlib import Path
 
@@ -57,6 +58,7 @@ def library() -> str:
         lines += [f"## {name}", ""]
         if not (inspect.isclass(thing) and issubclass(thing, BaseException)):
             signature = str(inspect.signature(thing)).replace("tinyglass.", "")
+            signature = re.sub(r"<function <lambda> at \w+>", "nothing", signature)
             lines += ["```text", f"{name}{signature}", "```", ""]
         lines += ["```text", inspect.getdoc(thing) or "", "```", ""]
     return "\n".join(lines)

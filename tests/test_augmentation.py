@@ -11,7 +11,7 @@ from hypothesis.extra import numpy as hnp
 from conftest import noisy_recordings
 from tinyglass import Recording, Settings, evaluate, train
 from tinyglass import preparation as preparation_module
-from tinyglass.augmentation import ALTERATIONS, alter, gain, noise, rotate, shift, stretch
+from tinyglass.augmentation import ALTERATIONS, alter, noise, rotate, scale, shift, stretch
 from tinyglass.choice import MOST_ROWS, count_copies
 from tinyglass.preparation import fit_preparation, measure_recordings, prepare
 
@@ -89,8 +89,8 @@ def test_a_stretch_is_at_most_a_tenth_and_keeps_the_middle(n, seed):
 
 @given(signal=SIGNALS, seed=SEEDS)
 def test_a_gain_is_one_factor_for_everything(signal, seed):
-    made = gain(signal, drawn(seed))
-    factor = gain(np.ones((1, 1)), drawn(seed))[0, 0]
+    made = scale(signal, drawn(seed))
+    factor = scale(np.ones((1, 1)), drawn(seed))[0, 0]
     assert 0.9 <= factor <= 1.1
     np.testing.assert_allclose(made, factor * signal, rtol=1e-12)
 
@@ -177,8 +177,8 @@ def test_alterations_are_made_by_the_seed():
 def test_alterations_follow_the_order_they_are_named_in():
     signal = np.random.default_rng(0).normal(size=(20, 3))
     random = np.random.default_rng([3, 7])
-    by_hand = noise(gain(signal, random), random)
-    assert alter([signal], ("gain", "noise"), 1, seed=3)[0].tobytes() == by_hand.tobytes()
+    by_hand = noise(scale(signal, random), random)
+    assert alter([signal], ("scale", "noise"), 1, seed=3)[0].tobytes() == by_hand.tobytes()
 
 
 def test_nothing_to_alter_makes_no_copies():
@@ -249,7 +249,7 @@ def test_what_is_tested_is_never_altered(altered_sources):
 def test_what_is_kept_aside_is_never_altered(altered_sources):
     recordings = noisy_recordings(40)
     settings = Settings(
-        inputs=("raw",), augment=("gain",), threshold=0.0, temperature=1.0, epochs=3, validation=0.25
+        inputs=("raw",), augment=("scale",), threshold=0.0, temperature=1.0, epochs=3, validation=0.25
     )
     run = train(recordings, settings)
     assert len(run.validation_losses) == 3

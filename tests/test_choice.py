@@ -194,8 +194,8 @@ def test_settings_that_are_given_are_not_chosen():
         run = train(recordings, Settings(epochs=3, inputs=inputs))
         assert run.settings.inputs == inputs
         assert {c.inputs for c in run.choice.candidates} == {inputs}
-    run = train(recordings, Settings(epochs=3, augment=("noise", "gain")))
-    assert {c.augment for c in run.choice.candidates} == {("noise", "gain")}
+    run = train(recordings, Settings(epochs=3, augment=("noise", "scale")))
+    assert {c.augment for c in run.choice.candidates} == {("noise", "scale")}
     assert {c.inputs for c in run.choice.candidates} == set(INPUTS)
     run = train(recordings, Settings(epochs=3, augment=()))
     assert {c.augment for c in run.choice.candidates} == {()}

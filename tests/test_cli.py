@@ -779,3 +779,87 @@ def test_a_full_standard_output_is_said(command, course_training):
     assert done.returncode == 2
     assert "disk is full" in errors
     assert "Traceback" not in errors
+
+
+@pytest.fixture(scope="module")
+def people(tmp_path_factory):
+    """A folder of three persons with two gestures each, one person of whom is unlike the others."""
+    folder = tmp_path_factory.mktemp("people")
+    random = np.random.default_rng(0)
+    for who, offset in (("ann", 0.0), ("bob", 0.2), ("cy", 4.0)):
+        for what, rate in (("wave", 3.0), ("idle", 0.0)):
+            (folder / who).mkdir(exist_ok=True)
+            for number in range(5):
+                x = offset + np.sin(np.arange(24) * rate / 4) + 0.1 * random.normal(size=24)
+                rows = "\n".join(f"{v:.4f},{v / 2:.4f}" for v in x)
+                (folder / who / f"{what}_{number}.csv").write_text(f"x,y\n{rows}\n")
+    return folder
+
+
+def test_persons_are_left_out_and_everything_is_in_the_json(command, people, tmp_path):
+    done = command(
+        "train",
+        people,
+        "--group",
+        "person=ann|bob|cy",
+        "--inputs",
+        "raw",
+        "--out",
+        tmp_path,
+        "--seeds",
+        "2",
+        "--json",
+    )
+    facts = json_of(done)
+    assert (facts["split"], facts["grouping"], facts["n_groups"]) == ("leave one person out", "person", 3)
+    assert facts["classes"] == ["idle", "wave"]
+    low, high = facts["interval"]
+    assert 0 <= low <= facts["accuracy"] <= high <= 1
+    assert set(facts["baselines"]) == {"majority class", "1-nearest neighbour"}
+    assert facts["random_split"] is not None
+    assert set(facts["recall"]) == set(facts["precision"]) == {"idle", "wave"}
+    assert (facts["inputs"], len(facts["values"])) == ("raw", 2)
+    assert facts["dropped"] == []
+    again = json_of(
+        command("train", people, "--out", tmp_path / "b", *options_of(command, tmp_path), "--json")
+    )
+    assert again["sha256"] == facts["sha256"]
+
+
+def options_of(command, folder):
+    """The options of the command that reproduces a training, without its path and folder."""
+    words = shlex.split(json_of(command("show", folder, "--json"))["reproduce"])
+    return words[words.index("--out") + 2 :]
+
+
+def test_labels_are_chosen_and_renamed_where_a_training_reads(command, people, tmp_path):
+    facts = json_of(
+        command(
+            *(
+                "train",
+                people,
+                "--group",
+                "person=ann|bob|cy",
+                "--rename",
+                "wave=hello",
+                "--only",
+                "hello,idle",
+            ),
+            *(
+                "--split",
+                "recording",
+                "--inputs",
+                "summary",
+                "--augment",
+                "none",
+                "--out",
+                tmp_path,
+                "--json",
+            ),
+        )
+    )
+    assert facts["classes"] == ["hello", "idle"]
+    assert facts["split"] == "leave one out"
+    wrong = command("train", people, "--split", "foo", "--out", tmp_path / "b")
+    assert wrong.returncode == 2
+    assert "Unknown split 'foo'" in wrong.stderr

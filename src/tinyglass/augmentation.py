@@ -10,7 +10,7 @@ from .inputs import at_places
 
 LARGEST_SHIFT = 0.1  # of the recording's length
 LARGEST_STRETCH = 0.1
-LARGEST_GAIN = 0.1
+LARGEST_FACTOR = 0.1
 NOISE = 0.05  # of each channel's deviation in the recording
 LARGEST_TURN = 20.0  # degrees
 
@@ -43,15 +43,15 @@ def stretch(signal: np.ndarray, random: np.random.Generator) -> np.ndarray:
     return at_places(signal[None], middle + (np.arange(len(signal)) - middle) * factor)[0]
 
 
-def gain(signal: np.ndarray, random: np.random.Generator) -> np.ndarray:
+def scale(signal: np.ndarray, random: np.random.Generator) -> np.ndarray:
     """Return the signal up to 10 % larger or smaller.
 
     Examples
     --------
-    >>> gain(np.zeros((3, 1)), np.random.default_rng(0)).ravel().tolist()
+    >>> scale(np.zeros((3, 1)), np.random.default_rng(0)).ravel().tolist()
     [0.0, 0.0, 0.0]
     """
-    return signal * (1 + LARGEST_GAIN * random.uniform(-1, 1))
+    return signal * (1 + LARGEST_FACTOR * random.uniform(-1, 1))
 
 
 def noise(signal: np.ndarray, random: np.random.Generator) -> np.ndarray:
@@ -94,7 +94,7 @@ def _turn(random: np.random.Generator) -> np.ndarray:
 ALTERATIONS: dict[str, Alteration] = {
     "shift": shift,
     "stretch": stretch,
-    "gain": gain,
+    "scale": scale,
     "noise": noise,
     "rotate": rotate,
 }
@@ -117,7 +117,7 @@ def alter(signals: Sequence[np.ndarray], names: Sequence[str], copies: int, seed
 
     Examples
     --------
-    >>> len(alter([np.zeros((3, 1))], ("shift", "gain"), 4, seed=0))
+    >>> len(alter([np.zeros((3, 1))], ("shift", "scale"), 4, seed=0))
     4
     """
     random = np.random.default_rng([seed, 7])

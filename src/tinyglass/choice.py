@@ -36,7 +36,7 @@ from .splits import Fold, inner_folds
 INPUTS: tuple[tuple[str, ...], ...] = (("raw",), ("raw", "summary"), ("summary", "spectrum"))
 """What is tried where inputs are to be chosen; where two do equally well, the one with the lower loss is taken."""
 
-AUGMENTATIONS: tuple[tuple[str, ...], ...] = ((), ("shift",), ("gain",), ("rotate",), ("shift", "noise"))
+AUGMENTATIONS: tuple[tuple[str, ...], ...] = ((), ("shift",), ("scale",), ("rotate",), ("shift", "noise"))
 """What is tried where augmentation is to be chosen."""
 
 USUAL = {True: ("shift",), False: ()}

@@ -31,7 +31,7 @@ class GestureClassifier(ClassifierMixin, BaseEstimator):
     Parameters
     ----------
     inputs : "auto", or some of "raw", "summary", "spectrum"
-    augment : "auto", or some of "shift", "stretch", "gain", "noise", "rotate"; () for none
+    augment : "auto", or some of "shift", "stretch", "scale", "noise", "rotate"; () for none
     copies : int, altered copies of each recording, at most
     window, hop : int, readings; 0: recordings are taken whole, or half a window
     steps : int, raw readings that a recording is resampled to; 0: see `tinyglass.Settings`

@@ -23,7 +23,7 @@ Positive = Meta(gt=0)
 LossName = Literal["auto", "half_squared_error", "mean_squared_error", "cross_entropy"]
 HiddenActivation = Literal["linear", "sigmoid", "tanh", "relu", "leaky_relu"]
 InputKind = Literal["raw", "summary", "spectrum"]
-Alteration = Literal["shift", "stretch", "gain", "noise", "rotate"]
+Alteration = Literal["shift", "stretch", "scale", "noise", "rotate"]
 OutputActivation = Literal["auto", "linear", "sigmoid", "tanh", "relu", "leaky_relu", "softmax"]
 
 
@@ -123,7 +123,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     augment: Annotated[
         tuple[Alteration, ...] | Literal["auto"],
         Meta(
-            description="altered copies of the training part: shift, stretch, gain, noise, rotate, or several; "
+            description="altered copies of the training part: shift, stretch, scale, noise, rotate, or several; "
             "'none' for none; auto: chosen by validation"
         ),
     ] = "auto"

@@ -20,6 +20,7 @@ h2 { font-size: 1.25rem; margin: 2rem 0 .5rem; border-bottom: 2px solid #0072b2;
 .warning { border-left: .4rem solid #d55e00; padding: .5rem 1rem; background: #fdf3ec; }
 img { width: 100%; max-width: 38rem; height: auto; }
 figure { margin: 1rem 0; }
+caption > span { display: block; max-width: calc(100vw - 2rem); }
 figcaption, caption { text-align: left; color: #444; padding: .3rem 0; }
 .wide { overflow-x: auto; }
 .wide:focus-visible, summary:focus-visible { outline: 3px solid #0072b2; }
@@ -58,7 +59,7 @@ def table(caption: str, head: Sequence[str], rows: Iterable[Sequence[Any]]) -> s
     thead = f"<thead><tr>{heading}</tr></thead>\n" if head else ""
     return (
         f'<div class="wide" tabindex="0" role="region" aria-label="{text(caption)}">\n<table>\n'
-        f"<caption>{text(caption)}</caption>\n{thead}<tbody>\n{''.join(lines)}</tbody>\n</table>\n</div>\n"
+        f"<caption><span>{text(caption)}</span></caption>\n{thead}<tbody>\n{''.join(lines)}</tbody>\n</table>\n</div>\n"
     )
 
 
