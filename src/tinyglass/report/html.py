@@ -20,7 +20,7 @@ h2 { font-size: 1.25rem; margin: 2rem 0 .5rem; border-bottom: 2px solid #0072b2;
 .warning { border-left: .4rem solid #d55e00; padding: .5rem 1rem; background: #fdf3ec; }
 img { width: 100%; max-width: 38rem; height: auto; }
 figure { margin: 1rem 0; }
-caption > span { display: block; max-width: calc(100vw - 2rem); }
+caption > span { display: block; max-width: min(100vw - 2rem, 48rem); }
 figcaption, caption { text-align: left; color: #444; padding: .3rem 0; }
 .wide { overflow-x: auto; }
 .wide:focus-visible, summary:focus-visible { outline: 3px solid #0072b2; }
