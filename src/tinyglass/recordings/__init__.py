@@ -110,14 +110,11 @@ def read_recordings(
         source.release()
     if not recordings:
         names = [Path(d.where).name for d in dropped]
-        if top.is_file() and len(sources) == 1 and sources[0].head:
-            raise RecordingError(
-                f"Expected recordings in a known format, found {sources[0].head_text[:60]!r}",
-                f"{top}, line 1",
-                "See docs/recordings.md for the formats that are read",
-            )
+        begins = ""
+        if top.is_file() and len(sources) == 1 and sources[0].is_text and sources[0].head_text.strip():
+            begins = f"; it begins with {sources[0].head_text[:60]!r}"
         raise RecordingError(
-            "Found no recordings" + (f" ({', '.join(names[:5])})" if names else ""),
+            "Found no recordings" + (f" ({', '.join(names[:5])})" if names else "") + begins,
             str(top),
             "Name a file, a folder or an archive with recordings; docs/recordings.md lists the formats",
         )
