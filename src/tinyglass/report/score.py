@@ -142,6 +142,7 @@ def _answered(score: Score, place: int) -> str:
     if score.classes is None:
         return f"{score.expected[place]:.4g} answered as {score.predicted[place]:.4g}"
     expected, predicted = (score.classes[int(k)] for k in (score.expected[place], score.predicted[place]))
-    if expected == predicted:
-        return f"{expected}, rightly ({percent(float(score.outputs[place].max()))} sure)"
-    return f"{expected} taken for {predicted} ({percent(float(score.outputs[place].max()))} sure)"
+    said = f"{expected}, rightly" if expected == predicted else f"{expected} taken for {predicted}"
+    largest = float(score.outputs[place].max())
+    probabilities = (score.outputs >= 0).all() and np.allclose(score.outputs.sum(axis=1), 1, atol=1e-4)
+    return f"{said} ({percent(largest)} sure)" if probabilities else f"{said} (output {largest:.3f})"
