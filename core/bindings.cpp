@@ -8,7 +8,6 @@
 #include <nanobind/stl/vector.h>
 
 #include <array>
-#include <cstring>
 #include <optional>
 #include <stdexcept>
 #include <string>
@@ -84,12 +83,17 @@ Plan make_plan(const nb::list &layers, const nb::dict &s) {
             number("baseline")};
 }
 
+template <class T, class... Shape>
+nb::object to_numpy(const std::vector<T> &values, Shape... shape) {
+    T *copy = new T[values.size()];
+    std::copy(values.begin(), values.end(), copy);
+    nb::capsule owner(copy, [](void *p) noexcept { delete[] static_cast<T *>(p); });
+    return nb::cast(nb::ndarray<nb::numpy, T, nb::ndim<sizeof...(shape)>>(copy, {shape...}, owner));
+}
+
 template <class T>
 nb::object to_numpy(const std::vector<T> &values) {
-    T *copy = new T[values.size()];
-    std::memcpy(copy, values.data(), values.size() * sizeof(T));
-    nb::capsule owner(copy, [](void *p) noexcept { delete[] static_cast<T *>(p); });
-    return nb::cast(nb::ndarray<nb::numpy, T, nb::ndim<1>>(copy, {values.size()}, owner));
+    return to_numpy(values, values.size());
 }
 
 template <class T>
@@ -145,13 +149,39 @@ struct Session {
         return plan;
     }
 
-    std::string run(double seconds) {
+    std::string run(double seconds, std::optional<std::int64_t> until) {
         Status status;
         {
             nb::gil_scoped_release release;
-            status = trainer.run(seconds);
+            status = trainer.run(seconds, until.value_or(std::numeric_limits<std::int64_t>::max()));
         }
         return statuses[static_cast<std::size_t>(status)];
+    }
+
+    // Where the training is at this very moment, also within an epoch.
+    nb::dict now() const {
+        nb::dict d;
+        d["parameters"] = to_numpy(trainer.now.parameters);
+        d["first"] = to_numpy(trainer.now.first);
+        d["second"] = to_numpy(trainer.now.second);
+        d["epoch"] = trainer.now.epoch;
+        d["updates"] = trainer.now.updates;
+        return d;
+    }
+
+    void watch(const Vector<std::int64_t> &indices, std::size_t keep) { trainer.watch(to_vector(indices), keep); }
+
+    nb::dict movements() const {
+        if (!trainer.movements) throw std::invalid_argument("no parameter is watched");
+        const Movements<T> &m = *trainer.movements;
+        nb::dict d;
+        d["net"] = to_numpy(m.net, m.n_watched, m.n_shares);
+        d["path"] = to_numpy(m.path, m.n_watched, m.n_shares);
+        d["kept_updates"] = to_numpy(m.kept_updates, m.n_watched, m.keep);
+        d["kept_movement"] = to_numpy(m.kept_movement, m.n_watched, m.keep);
+        d["kept_example"] = to_numpy(m.kept_example, m.n_watched, m.keep);
+        d["kept_share"] = to_numpy(m.kept_share, m.n_watched, m.keep);
+        return d;
     }
 
     // Everything that continues this training from the start of the epoch, to the bit.
@@ -213,7 +243,10 @@ void bind_trainer(nb::module_ &m, const char *name) {
     nb::class_<Session<T>>(m, name)
         .def(nb::init<const nb::list &, const nb::dict &, nb::tuple, nb::tuple, const Vector<T> &>(), "layers"_a,
              "settings"_a, "train"_a, "validation"_a, "parameters"_a)
-        .def("run", &Session<T>::run, "seconds"_a)
+        .def("run", &Session<T>::run, "seconds"_a, "until"_a = nb::none())
+        .def("now", &Session<T>::now)
+        .def("watch", &Session<T>::watch, "indices"_a, "keep"_a)
+        .def("movements", &Session<T>::movements)
         .def("state", &Session<T>::state)
         .def("restore", &Session<T>::restore, "state"_a)
         .def_prop_ro("parameters", [](const Session<T> &s) { return to_numpy(s.trainer.now.parameters); })

@@ -1,13 +1,4 @@
-// The compiled trainer: does what src/tinyglass/arithmetic.py defines, fast.
-//
-// One plain kernel, for float and double. Every sum runs in the order of the definition,
-// and the compiler may not fuse a product with a sum, so that in double the two agree to
-// the bit wherever exp, tanh, log and pow are the C library's.
-//
-// Letters: a layer has n_in inputs and n_out neurons; i is an input, j a neuron.
-// A layer's parameters lie together: weights [n_in][n_out], then bias [n_out] if it has one.
-// (The public layout is [n_out][n_in]; turned, the inner loop below runs over independent
-// sums, which the compiler turns into vectors without reordering any of them.)
+// The compiled trainer: epochs of what arithmetic.hpp defines, paused and continued to the bit.
 
 #pragma once
 
@@ -17,258 +8,22 @@
 #include <cstddef>
 #include <cstdint>
 #include <limits>
-#include <numeric>
+#include <optional>
+#include <stdexcept>
 #include <vector>
+
+#include "arithmetic.hpp"
+#include "movements.hpp"
 
 namespace tinyglass {
 
-enum class Activation { linear, step, sigmoid, tanh, relu, leaky_relu, softmax };
-enum class Loss { half_squared_error, mean_squared_error, cross_entropy };
-enum class Optimizer { sgd, momentum, nesterov, adam };
-enum class Schedule { constant, step, cosine };
-
-// paused: the time is up. The others end the training.
+// paused: the time is up, or as many updates are made as were asked for. The others end the training.
 enum class Status { paused, finished, stopped_early, non_finite, saturated };
 
-constexpr double step_threshold = 0.5;
-constexpr double smallest_probability = 0x1p-126;
 // e^-88 is below smallest_probability: beyond this weighted sum, sigmoid, tanh and softmax are flat.
 constexpr double flat_sum = 88;
 constexpr double flat_slope = 1e-6;
 constexpr std::size_t probed_examples = 1000;
-
-struct Layer {
-    std::size_t n_in, n_out;
-    Activation activation;
-    bool bias;
-    std::size_t n_parameters() const { return n_out * (n_in + bias); }
-};
-
-struct Plan {
-    std::vector<Layer> layers;
-    Loss loss;
-    Optimizer optimizer;
-    double momentum, beta1, beta2, epsilon, l2;
-    double weight_limit;  // infinity: none
-    Schedule schedule;
-    double rate, rate_drop;
-    std::int64_t rate_every;
-    std::int64_t epochs, batch;
-    bool shuffle;
-    std::uint64_t seed;
-    std::int64_t patience;  // epochs without a better validation loss; 0: never stop early
-    double tolerance;       // how much lower a validation loss must be to count as better
-    double baseline;        // the loss of the best constant answer
-};
-
-template <class T>
-struct Examples {
-    const T *inputs;    // [n][n_in of the first layer]
-    const T *expected;  // [n][n_out of the last layer]
-    const T *weight;    // [n], or null: all 1
-    std::size_t n;
-};
-
-// ------------------------------------------------------------------ randomness
-
-// SplitMix64, one stream an epoch; see random_integers in arithmetic.py.
-class RandomIntegers {
-    static constexpr std::uint64_t step_ = 0x9E3779B97F4A7C15u;
-    std::uint64_t state_;
-
-    static std::uint64_t mix(std::uint64_t z) {
-        z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9u;
-        z = (z ^ (z >> 27)) * 0x94D049BB133111EBu;
-        return z ^ (z >> 31);
-    }
-
-public:
-    RandomIntegers(std::uint64_t seed, std::uint64_t stream) : state_(mix(seed + step_ * (stream + 1))) {}
-
-    std::uint64_t below(std::uint64_t n) {
-        state_ += step_;
-        __extension__ using Wide = unsigned __int128;
-        return static_cast<std::uint64_t>(static_cast<Wide>(mix(state_)) * n >> 64);
-    }
-};
-
-inline void epoch_order(std::vector<std::uint32_t> &order, bool shuffle, std::uint64_t seed, std::int64_t epoch) {
-    std::iota(order.begin(), order.end(), 0u);
-    if (!shuffle) return;
-    RandomIntegers random(seed, static_cast<std::uint64_t>(epoch));
-    for (std::size_t last = order.size() - 1; last > 0; --last) std::swap(order[last], order[random.below(last + 1)]);
-}
-
-inline double learning_rate(const Plan &plan, std::int64_t epoch) {
-    switch (plan.schedule) {
-        case Schedule::step:
-            return plan.rate * std::pow(plan.rate_drop, static_cast<double>(epoch / plan.rate_every));
-        case Schedule::cosine: {
-            const double pi = 3.141592653589793;
-            return plan.rate * ((1 + std::cos(pi * static_cast<double>(epoch) / static_cast<double>(plan.epochs))) / 2);
-        }
-        default: return plan.rate;
-    }
-}
-
-// ------------------------------------------------------------------ feedforward
-
-// Sums in, outputs out, in place.
-template <class T>
-void activate(Activation activation, T *a, std::size_t n) {
-    switch (activation) {
-        case Activation::linear: break;
-        case Activation::step:
-            for (std::size_t j = 0; j < n; ++j) a[j] = a[j] >= T(step_threshold) ? T(1) : T(0);
-            break;
-        case Activation::sigmoid:
-            for (std::size_t j = 0; j < n; ++j) a[j] = 1 / (1 + std::exp(-a[j]));
-            break;
-        case Activation::tanh:
-            for (std::size_t j = 0; j < n; ++j) a[j] = std::tanh(a[j]);
-            break;
-        case Activation::relu:
-            for (std::size_t j = 0; j < n; ++j) a[j] = a[j] > 0 ? a[j] : T(0);
-            break;
-        case Activation::leaky_relu:
-            for (std::size_t j = 0; j < n; ++j) a[j] = a[j] > 0 ? a[j] : a[j] / 100;
-            break;
-        case Activation::softmax: {
-            const T largest = *std::max_element(a, a + n);
-            T whole = 0;
-            for (std::size_t j = 0; j < n; ++j) whole += a[j] = std::exp(a[j] - largest);
-            for (std::size_t j = 0; j < n; ++j) a[j] /= whole;
-            break;
-        }
-    }
-}
-
-// x [n_in], parameters of the layer -> sums [n_out]
-template <class T>
-void weighted_sums(const Layer &layer, const T *__restrict parameters, const T *__restrict x, T *__restrict sums) {
-    const std::size_t n_out = layer.n_out;
-    std::fill(sums, sums + n_out, T(0));
-    for (std::size_t i = 0; i < layer.n_in; ++i, parameters += n_out) {
-        const T xi = x[i];
-        for (std::size_t j = 0; j < n_out; ++j) sums[j] += xi * parameters[j];
-    }
-    if (layer.bias)
-        for (std::size_t j = 0; j < n_out; ++j) sums[j] += parameters[j];
-}
-
-// ------------------------------------------------------------------ loss and backpropagation
-
-template <class T>
-T logarithm(T probability) {
-    return std::log(std::max(probability, T(smallest_probability)));
-}
-
-template <class T>
-double loss_of(Loss loss, Activation activation, const T *o, const T *y, std::size_t n) {
-    T sum = 0;
-    switch (loss) {
-        case Loss::half_squared_error:
-        case Loss::mean_squared_error:
-            for (std::size_t j = 0; j < n; ++j) sum += (o[j] - y[j]) * (o[j] - y[j]);
-            return sum / (loss == Loss::half_squared_error ? T(2) : T(n));
-        case Loss::cross_entropy:
-            // A term with y = 0 is a zero that needs no logarithm.
-            if (activation == Activation::sigmoid) {
-                for (std::size_t j = 0; j < n; ++j)
-                    sum += (y[j] == 0 ? T(0) : -y[j] * logarithm(o[j])) -
-                           (y[j] == 1 ? T(0) : (1 - y[j]) * logarithm(1 - o[j]));
-            } else {
-                for (std::size_t j = 0; j < n; ++j)
-                    if (y[j] != 0) sum += -y[j] * logarithm(o[j]);
-            }
-    }
-    return sum;
-}
-
-// delta: errors in, deltas out, in place; a [n]: the outputs of the layer.
-template <class T>
-void through_activation(Activation activation, const T *__restrict a, T *__restrict delta, std::size_t n) {
-    switch (activation) {
-        case Activation::linear: break;
-        case Activation::step: std::fill(delta, delta + n, T(0)); break;
-        case Activation::sigmoid:
-            for (std::size_t j = 0; j < n; ++j) delta[j] *= a[j] * (1 - a[j]);
-            break;
-        case Activation::tanh:
-            for (std::size_t j = 0; j < n; ++j) delta[j] *= 1 - a[j] * a[j];
-            break;
-        case Activation::relu:
-            for (std::size_t j = 0; j < n; ++j) delta[j] = a[j] > 0 ? delta[j] : T(0);
-            break;
-        case Activation::leaky_relu:
-            for (std::size_t j = 0; j < n; ++j) delta[j] = a[j] > 0 ? delta[j] : delta[j] * (1 / T(100));
-            break;
-        case Activation::softmax: {
-            T shared = 0;
-            for (std::size_t k = 0; k < n; ++k) shared += delta[k] * a[k];
-            for (std::size_t j = 0; j < n; ++j) delta[j] = a[j] * (delta[j] - shared);
-            break;
-        }
-    }
-}
-
-// ∂output/∂sum of one neuron, from its output.
-template <class T>
-T slope(Activation activation, T a) {
-    if (activation == Activation::softmax) activation = Activation::sigmoid;  // its own part: a (1 - a)
-    T delta = 1;
-    through_activation(activation, &a, &delta, 1);
-    return delta;
-}
-
-// ------------------------------------------------------------------ update
-
-template <class T>
-struct Rule {
-    Optimizer optimizer;
-    T rate, momentum, beta1, beta2, rest1, rest2, correction1, correction2, epsilon, weight_limit;
-};
-
-// Parameters w [n] with gradient sums g [n], which are averaged over `batch` and set to zero.
-template <class T>
-void update(const Rule<T> &rule, T batch, T l2, T *__restrict w, T *__restrict g, T *__restrict first,
-            T *__restrict second, std::size_t n) {
-    if (batch != 1)
-        for (std::size_t k = 0; k < n; ++k) g[k] /= batch;
-    if (l2 != 0)
-        for (std::size_t k = 0; k < n; ++k) g[k] += l2 * w[k];
-    switch (rule.optimizer) {
-        case Optimizer::sgd:
-            for (std::size_t k = 0; k < n; ++k) w[k] -= rule.rate * g[k];
-            break;
-        case Optimizer::momentum:
-            for (std::size_t k = 0; k < n; ++k) {
-                first[k] = rule.momentum * first[k] + g[k];
-                w[k] -= rule.rate * first[k];
-            }
-            break;
-        case Optimizer::nesterov:
-            for (std::size_t k = 0; k < n; ++k) {
-                first[k] = rule.momentum * first[k] + g[k];
-                w[k] -= rule.rate * (g[k] + rule.momentum * first[k]);
-            }
-            break;
-        case Optimizer::adam:
-            for (std::size_t k = 0; k < n; ++k) {
-                first[k] = rule.beta1 * first[k] + rule.rest1 * g[k];
-                second[k] = rule.beta2 * second[k] + rule.rest2 * (g[k] * g[k]);
-                const T mean = first[k] / rule.correction1, mean_square = second[k] / rule.correction2;
-                w[k] -= rule.rate * mean / (std::sqrt(mean_square) + rule.epsilon);
-            }
-            break;
-    }
-    if (rule.weight_limit != std::numeric_limits<T>::infinity())
-        for (std::size_t k = 0; k < n; ++k)
-            w[k] = w[k] > rule.weight_limit ? rule.weight_limit : w[k] < -rule.weight_limit ? -rule.weight_limit : w[k];
-    std::fill(g, g + n, T(0));
-}
-
-// ------------------------------------------------------------------ training
 
 // What must be kept to continue training from the start of an epoch, to the bit.
 template <class T>
@@ -296,6 +51,7 @@ public:
     double largest_sum_at_start = 0;
     std::vector<double> losses, accuracies, validation_losses, validation_accuracies;  // of each epoch
     Trouble trouble;
+    std::optional<Movements<T>> movements;  // of the watched parameters, where any are
 
     Trainer(Plan plan_, Examples<T> train, Examples<T> validation, const std::vector<T> &parameters)
         : plan(std::move(plan_)), train_(train), validation_(validation), order_(train.n) {
@@ -321,8 +77,9 @@ public:
     // How many examples of the epoch are done.
     std::size_t position() const { return in_epoch_ ? position_ : 0; }
 
-    // Trains until the end or until the time is up, looking at the clock between examples.
-    Status run(double seconds) {
+    // Trains until the end, until `until` updates have been made in all, or until the time is up,
+    // looking at the clock between examples.
+    Status run(double seconds, std::int64_t until = std::numeric_limits<std::int64_t>::max()) {
         const auto deadline = seconds < 1e9 ? Clock::now() + std::chrono::duration_cast<Clock::duration>(
                                                                 std::chrono::duration<double>(seconds))
                                             : Clock::time_point::max();
@@ -333,13 +90,18 @@ public:
             work = 0;
             return Clock::now() >= deadline;
         };
+        if (now.updates >= until) return Status::paused;
         if (!in_epoch_ && patience_is_over()) return Status::stopped_early;  // restored, or asked once more
         while (now.epoch < plan.epochs) {
             if (!in_epoch_) begin_epoch();
             while (position_ < train_.n) {
                 learn(order_[position_++]);
-                if (++in_batch_ == batch_size() || position_ == train_.n) end_batch();
-                if (time_is_up()) {
+                bool there = false;
+                if (++in_batch_ == batch_size() || position_ == train_.n) {
+                    end_batch();
+                    there = now.updates >= until;
+                }
+                if (there || time_is_up()) {
                     if (is_finite()) return Status::paused;
                     find_non_finite();
                     return Status::non_finite;
@@ -360,6 +122,16 @@ public:
     void restore(const State<T> &state) {
         now = epoch_start = state;
         in_epoch_ = false;
+        movements.reset();  // what was remembered of each example is not in a state
+    }
+
+    // From now on, splits every movement of these parameters into shares.
+    void watch(const std::vector<std::int64_t> &indices, std::size_t keep) {
+        if (in_epoch_ && in_batch_ > 0) throw std::invalid_argument("watching begins between two updates");
+        if (now.updates > 0 && plan.optimizer != Optimizer::sgd)
+            throw std::invalid_argument("the optimiser remembers updates that were not watched");
+        if (keep > 0xFFFFFFFFu) throw std::invalid_argument("too many updates to keep");
+        movements.emplace(plan, indices, keep, train_.n);
     }
 
 private:
@@ -437,6 +209,8 @@ private:
             add_gradients(plan.layers[l], x, &deltas_[signal_start_[l]], &gradients_[parameter_start_[l]]);
             x = &outputs_[signal_start_[l]];
         }
+        if (movements)
+            movements->see(example, train_.inputs + example * plan.layers.front().n_in, outputs_.data(), deltas_.data());
     }
 
     void backpropagate(const T *o, const T *y) {
@@ -488,6 +262,7 @@ private:
                            T(plan.optimizer == Optimizer::adam ? 1 - std::pow(plan.beta2, count) : 1),
                            T(plan.epsilon),
                            T(plan.weight_limit)};
+        if (movements) movements->before_update(now.parameters);
         const auto apply = [&](std::size_t from, std::size_t n_parameters, T l2) {
             update(rule, n, l2, &now.parameters[from], &gradients_[from],
                    now.first.empty() ? nullptr : &now.first[from], now.second.empty() ? nullptr : &now.second[from],
@@ -503,6 +278,7 @@ private:
                 if (layer.bias) apply(from + n_weights, layer.n_out, T(0));
             }
         }
+        if (movements) movements->after_update(rule, now.parameters, now.second, now.updates);
         in_batch_ = 0;
         batch_loss_ = 0;
     }

@@ -17,7 +17,8 @@ import numpy as np
 import pytest
 
 from conftest import ROOT, unmeasured
-from tinyglass import Network, Run, Settings, cli, train
+from tinyglass import ModelError, Network, Run, Settings, StorageError, cli, train
+from tinyglass.cli.models import open_run
 from tinyglass.settings import PRESETS, as_options, make_settings, parse_value, show_value
 
 MODEL, RUN, REPORT = "model.safetensors", "run.safetensors", "report.html"
@@ -728,6 +729,79 @@ def test_a_run_of_another_training_is_not_shown_beside_a_model(here, tmp_path):
     done = here("show", out, "--json")
     assert "another training" in done.stderr
     assert "reproduce" not in json_of(done)
+
+
+# ---------------------------------------------------------------- the run that a verb is given
+
+
+@pytest.mark.parametrize("name", [".", RUN, MODEL, f"../out/{MODEL}"])
+def test_a_run_is_opened_by_its_folder_its_file_or_the_model_beside_it(course_training, name):
+    run, network = open_run(course_training / name), Network.load(course_training / MODEL)
+    assert run.updates == 1000
+    assert run.about["path"] is None
+    for layer, same in zip(run.network.layers, network.layers, strict=True):
+        assert np.array_equal(layer.weights, same.weights)
+
+
+def test_a_run_is_opened_in_the_folder_that_one_stands_in(course_training, monkeypatch):
+    monkeypatch.chdir(course_training)
+    for name in (".", "", RUN, MODEL):
+        assert open_run(Path(name)).updates == 1000
+
+
+def test_a_run_needs_no_model_beside_it(course_training, tmp_path):
+    (tmp_path / RUN).write_bytes((course_training / RUN).read_bytes())
+    assert open_run(tmp_path).updates == open_run(tmp_path / RUN).updates == 1000
+
+
+@pytest.mark.parametrize("name", [".", RUN])
+def test_where_nothing_was_trained_there_is_no_run(tmp_path, name):
+    with pytest.raises(
+        StorageError, match=r"no run\.safetensors in this folder\. .* Train first: tinyglass "
+    ):
+        open_run(tmp_path / name)
+
+
+@pytest.mark.parametrize("name", [".", RUN])
+def test_an_unfinished_training_says_how_to_continue(tmp_path, name):
+    folder = tmp_path / "my training"
+    folder.mkdir()
+    (folder / "checkpoint.safetensors").write_bytes(b"")
+    with pytest.raises(StorageError, match="only an unfinished training") as refused:
+        open_run(folder / name)
+    assert refused.value.mend == f"Continue it: tinyglass train --out {shlex.quote(str(folder))} --resume"
+
+
+@pytest.mark.parametrize("name", [".", RUN, MODEL])
+def test_a_model_by_itself_says_that_a_run_is_needed(course_training, tmp_path, name):
+    (tmp_path / MODEL).write_bytes((course_training / MODEL).read_bytes())
+    with pytest.raises(StorageError, match="only a model; how it was trained is in the run"):
+        open_run(tmp_path / name)
+
+
+@pytest.mark.parametrize("name", ["none", f"none/{RUN}", "none.safetensors"])
+def test_a_misspelt_run_is_not_replaced_by_the_one_beside_it(course_training, name):
+    with pytest.raises(StorageError, match="none"):
+        open_run(course_training / name)
+
+
+@pytest.mark.parametrize("name", [".", MODEL])
+def test_a_run_of_another_training_than_the_model_is_refused(here, course_training, tmp_path, name):
+    assert here("train", "--hidden", "5", "--epochs", "3", "--out", tmp_path).returncode == 0
+    (tmp_path / RUN).write_bytes((course_training / RUN).read_bytes())
+    with pytest.raises(ModelError, match="another training"):
+        open_run(tmp_path / name)
+    assert open_run(tmp_path / RUN).updates == 1000  # asked for by name
+
+
+@pytest.mark.parametrize("name", [".", RUN])
+def test_a_damaged_run_is_refused(course_training, tmp_path, name):
+    (tmp_path / RUN).write_bytes((course_training / RUN).read_bytes()[:-1])
+    with pytest.raises(ModelError, match=RUN):
+        open_run(tmp_path / name)
+
+
+# ---------------------------------------------------------------- what a folder holds
 
 
 def test_training_again_into_a_folder_below_the_recordings_reads_the_recordings_only(here, tmp_path):

@@ -25,6 +25,7 @@ from hypothesis import strategies as st
 
 import reference
 from tinyglass import (
+    ArgumentError,
     DivergenceError,
     Examples,
     Layer,
@@ -40,7 +41,7 @@ from tinyglass import (
     training,
 )
 from tinyglass.arithmetic import ACTIVATIONS, LOSSES, OPTIMIZERS, SCHEDULES
-from tinyglass.network import core_layers, flatten
+from tinyglass.network import core_layers, flatten, with_parameters
 
 TRAINABLE = ("linear", "sigmoid", "tanh", "relu", "leaky_relu")
 ENDINGS = [(output, loss) for loss in LOSSES for output in LOSSES[loss].outputs]
@@ -588,6 +589,149 @@ def test_progress_only_ever_grows_and_ends_at_the_last_epoch(monkeypatch):
     assert seen[-1] == 12
 
 
+# ---------------------------------------------------------------- replay
+
+
+def moment(trainer):
+    """Return where the trainer is at this moment, the arrays as bytes."""
+    return {name: v.tobytes() if isinstance(v, np.ndarray) else v for name, v in trainer.now().items()}
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+@settings(deadline=None, max_examples=60)
+@given(data=st.data())
+def test_a_training_paused_at_any_updates_is_where_the_definition_is_and_goes_on_to_the_same_bits(
+    precision, data
+):
+    case = data.draw(cases(precision, 0.03))
+    validation = examples_like(case, 5, 6) if data.draw(st.booleans()) else None
+    whole, paused = trainer_of(case, validation), trainer_of(case, validation)
+    assert whole.run(FOR_EVER) == "finished"
+    n, size = case.examples.n_examples, case.settings.batch or case.examples.n_examples
+    per_epoch = -(-n // size)
+    assert whole.updates == per_epoch * case.settings.epochs
+    stops = sorted(data.draw(st.lists(st.integers(0, whole.updates), max_size=6)))
+    for stop in stops:
+        assert paused.run(FOR_EVER, stop) == "paused"
+        assert (paused.updates, paused.now()["updates"]) == (stop, stop)
+        assert paused.now()["epoch"] == max(0, stop - 1) // per_epoch
+        before = moment(paused)
+        assert paused.run(FOR_EVER, stop) == "paused"  # at once: so many have been made
+        assert moment(paused) == before
+    assert paused.run(FOR_EVER) == "finished"
+    assert bits(paused) == bits(whole)
+    assert paused.run(FOR_EVER, whole.updates) == "paused"
+    assert paused.run(FOR_EVER, whole.updates + 1) == "finished"
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_every_moment_is_that_of_the_definition(optimizer):
+    values = {"optimizer": optimizer, "batch": 3, "epochs": 3, "l2": 0.01, "schedule": "cosine"}
+    case = make_case(4, (3, 4, 2), ("relu", "linear"), HALF, **values)
+    trainer, state, examples, s = trainer_of(case), start_of(case), plain_examples(case), case.settings
+    updates = 0
+    for epoch in range(s.epochs):
+        assert engine.rate_of(s, epoch) == rate_of(s, epoch)
+        order = engine.order_of(s, len(examples), epoch)
+        batches = batches_of(case, examples, epoch)
+        assert [examples[i] for i in order] == [example for batch in batches for example in batch]
+        for batch in batches:
+            updates += 1
+            state, _ = arithmetic.step(state, batch, s.loss, rule_of(s), rate_of(s, epoch))
+            assert trainer.run(FOR_EVER, updates) == "paused"
+            now = trainer.now()
+            network = Network([Layer(layer.weights, layer.bias, layer.activation) for layer in state.layers])
+            assert np.array_equal(now["parameters"], flatten(network))
+            for name, optimizers in (("first", ("momentum", "nesterov", "adam")), ("second", ("adam",))):
+                remembered = [
+                    arithmetic.for_each_weight(lambda m, name=name: getattr(m, name), layer)
+                    for layer in state.memory
+                ]
+                flat = flatten(Network([Layer(m.weights, m.bias, m.activation) for m in remembered]))
+                assert np.array_equal(now[name], flat if optimizer in optimizers else [])
+            assert (now["epoch"], now["updates"]) == (epoch, updates)
+    order = engine.order_of(Settings(shuffle=False), 5, 3)
+    assert order.tolist() == [0, 1, 2, 3, 4]
+
+
+def test_a_moment_is_a_copy():
+    trainer = trainer_of(lively_case("float64"))
+    now = trainer.now()
+    kept = now["parameters"].copy()
+    trainer.run(FOR_EVER, 9)
+    assert np.array_equal(now["parameters"], kept)
+    now["parameters"][:] = 0
+    assert trainer.parameters.any()
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+def test_replay_and_track_return_the_moments_of_the_run(precision, monkeypatch):
+    monkeypatch.setattr(engine, "SLICE", 0.0)  # looks at Ctrl-C as often as it can
+    case = lively_case(precision)
+    validation = examples_like(case, 2, 20)
+    arguments = (case.network, case.examples, validation, case.settings)
+    run = train_examples(case.examples, case.settings, validation=validation, start=case.network)
+    assert run.updates == 30 * 9
+    trainer, moments = trainer_of(case), [0, 0, 1, 8, 9, 10, 200, 270]
+    history = engine.track(*arguments, moments)
+    assert (history.shape, history.dtype) == ((8, case.network.n_weights), case.dtype)
+    for updates, parameters in zip(moments, history, strict=True):
+        trainer.run(FOR_EVER, updates)
+        found = engine.replay(*arguments, updates)
+        assert moment(trainer) == {
+            name: v.tobytes() if isinstance(v, np.ndarray) else v for name, v in found._asdict().items()
+        }
+        assert np.array_equal(found.parameters, parameters)
+    best = engine.replay(*arguments, 9 * run.best_epoch)
+    assert best.parameters.tobytes() == flatten(run.network).tobytes()
+    assert engine.track(*arguments, []).shape == (0, case.network.n_weights)
+
+
+@pytest.mark.parametrize("name", ["a neuron slowly", "in one leap", "a weight through l2", "the loss alone"])
+@pytest.mark.parametrize("precision", PRECISIONS)
+def test_a_training_that_diverges_can_be_replayed_up_to_its_trouble(name, precision):
+    case, expected, before = diverging(name, precision)
+    per_epoch = -(-5 // case.settings.batch)
+    last = expected["epoch"] * per_epoch + expected["update"]
+    arguments = (case.network, case.examples, None, case.settings)
+    found = engine.replay(*arguments, last)
+    assert np.array_equal(
+        with_parameters(case.network, found.parameters).layers[0].weights, before[0].weights
+    )
+    assert found.updates == last
+    assert np.array_equal(engine.track(*arguments, [0, last])[1], found.parameters)
+    for ask in (lambda: engine.replay(*arguments, last + 1), lambda: engine.track(*arguments, [0, last + 1])):
+        with pytest.raises(
+            ArgumentError, match=rf"the training ends after {last}\. .* Ask for one from 0 to {last}\."
+        ):
+            ask()
+
+
+def test_moments_that_a_training_does_not_have_are_refused():
+    case = make_case(1, (4, 8, 3), ("tanh", "softmax"), "cross_entropy", n=15, **VALIDATED, patience=2)
+    validation = examples_like(case, 1001, 10)
+    arguments = (case.network, case.examples, validation, case.settings)
+    run = train_examples(case.examples, case.settings, validation=validation, start=case.network)
+    assert run.outcome == "stopped_early"
+    assert engine.replay(*arguments, run.updates).updates == run.updates
+    with pytest.raises(ArgumentError, match=f"the training ends after {run.updates}"):
+        engine.replay(*arguments, run.updates + 1)
+    with pytest.raises(ArgumentError, match="Update -1 was asked for"):
+        engine.replay(*arguments, -1)
+    with pytest.raises(ArgumentError, match="not in order"):
+        engine.track(*arguments, [3, 2])
+
+
+def test_a_network_too_flat_to_learn_can_be_replayed_to_the_end_of_the_epoch_that_showed_it():
+    layers, _ = SATURATED["sigmoid hidden"]
+    case = planted(*layers)
+    with pytest.raises(DivergenceError) as found:
+        train_examples(case.examples, case.settings, start=case.network)
+    run = found.value.run
+    last = engine.replay(case.network, case.examples, None, case.settings, run.updates)
+    assert np.array_equal(last.parameters, flatten(run.network))
+
+
 # ---------------------------------------------------------------- trouble
 
 
@@ -678,9 +822,8 @@ KINDS = {  # whether it is a weighted sum, and finite: each kind of trouble is m
 }
 
 
-@pytest.mark.parametrize("precision", PRECISIONS)
-@pytest.mark.parametrize("name", DIVERGING)
-def test_what_leaves_the_finite_numbers_is_named_with_its_epoch_update_and_weight(name, precision):
+def diverging(name, precision):
+    """Return a training that diverges, where the definition says so, and its layers before."""
     sizes, activations, loss, reach, values = DIVERGING[name]
     values = {key: HUGE[precision] if value == "huge" else value for key, value in values.items()}
     reach = {"float32": 1e25, "float64": 1e200}[precision] if reach == "large" else reach
@@ -689,6 +832,13 @@ def test_what_leaves_the_finite_numbers_is_named_with_its_epoch_update_and_weigh
     with np.errstate(over="ignore", invalid="ignore"):
         expected, before = first_trouble(case)
     assert expected is not None
+    return case, expected, before
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+@pytest.mark.parametrize("name", DIVERGING)
+def test_what_leaves_the_finite_numbers_is_named_with_its_epoch_update_and_weight(name, precision):
+    case, expected, before = diverging(name, precision)
     if name in KINDS:
         assert (expected["sum"], math.isfinite(expected["value"])) == KINDS[name]
 
@@ -953,6 +1103,11 @@ def restore(**changes):
     made = trainer()
     made.restore(made.state() | changes)
 
+def watch(indices, keep=1):
+    made = trainer()
+    made.watch(np.array(indices), keep)
+    made.run(1.0)
+
 feedforward = _core.feedforward_float64
 inf = float("inf")
 """
@@ -993,6 +1148,13 @@ REFUSED = [
     "restore(counters=np.zeros(2, np.int64))",
     "restore(figures=np.zeros(3))",
     "restore(parameters=np.zeros((2, 1)))",
+    "watch([2])",
+    "watch([-1])",
+    "watch([2**63 - 1])",
+    "watch([[0]])",
+    "watch([0], -1)",
+    "watch([0, 1], 2**63)",
+    "watch([0, 1], 2**40)",
 ]
 
 

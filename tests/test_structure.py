@@ -30,7 +30,7 @@ ARROWS = {
     "augmentation": {"inputs"},
     "network": {"errors", "arithmetic", "inputs", "storage", "_core"},
     "preparation": {"augmentation", "errors", "inputs", "network", "recordings", "units"},
-    "splits": {"errors", "findings", "network", "recordings"},
+    "splits": {"errors", "findings", "network", "recordings", "settings"},
     "runs": {"errors", "network", "settings", "storage"},
     "engine": {"arithmetic", "errors", "network", "preparation", "runs", "settings", "_core"},
     "parallel": set(),

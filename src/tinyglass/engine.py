@@ -1,17 +1,21 @@
-"""The compiled core: what it is given, what is refused, and what is said where it cannot go on."""
+"""The compiled core: what it is given, what is refused, and what is said where it cannot go on.
+
+Same start, same examples, same settings, same bits: so any moment of a training can be had
+again (`replay`, `track`), and what moved its weights (`watch_weights`).
+"""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
 
 from . import _core
-from .arithmetic import LOSSES
+from .arithmetic import LOSSES, Schedule, learning_rate
 from .errors import ArgumentError, DivergenceError
 from .network import Network, core_layers, flatten, weight_name
 from .preparation import Examples
@@ -21,6 +25,9 @@ from .settings import Settings
 LARGEST_TRAINING = 4 * 2**30  # bytes
 LARGEST_TRIAL_EPOCH = 10**8  # examples times weights: about a tenth of a second
 TRIAL_SECONDS, ALL_TRIALS_SECONDS = 0.5, 3.0
+SLICE = 0.04  # seconds in the core between two looks at Ctrl-C
+OF_L2, OF_LIMIT, OF_NOTHING = -1, -2, -3
+"""Who has a share in a movement besides the examples; see `Movements`."""
 
 
 def make_trainer(start: Network, examples: Examples, validation: Examples | None, settings: Settings) -> Any:
@@ -223,3 +230,251 @@ def find_learning_rate(
         if status not in ("non_finite", "saturated") and len(losses) and losses[-1] <= losses[0]:
             return trial.learning_rate
     return None
+
+
+# ---------------------------------------------------------------- replay
+
+
+class Moment(NamedTuple):
+    """A training after so many updates.
+
+    Attributes
+    ----------
+    parameters : array, (n_parameters,), in the core's order; see `tinyglass.network.with_parameters`
+    first, second : arrays, (n_parameters,) or empty: what the optimiser remembers
+    epoch : int, whole epochs made; after the last update of an epoch that epoch is not made yet
+    updates : int
+    """
+
+    parameters: np.ndarray
+    first: np.ndarray
+    second: np.ndarray
+    epoch: int
+    updates: int
+
+
+def replay(
+    start: Network, examples: Examples, validation: Examples | None, settings: Settings, updates: int
+) -> Moment:
+    """Return a training as it was after so many updates, to the bit.
+
+    Parameters
+    ----------
+    start : Network, before the first update
+    examples, validation : Examples, as they were trained on
+        Without `validation` the bits are the same, but nothing stops early.
+    settings : Settings, with nothing left to choose
+    updates : int, over the whole training; 0 is the start
+
+    Raises
+    ------
+    ArgumentError
+        If the training ends before, for example because it diverges.
+
+    Examples
+    --------
+    >>> from tinyglass import Layer
+    >>> neuron = Network([Layer([[0.3, 0.9]], None, "linear")])
+    >>> settings = Settings(
+    ...     loss="half_squared_error", optimizer="sgd", learning_rate=1.0, l2=0.0, epochs=9, precision="float64"
+    ... )
+    >>> replay(neuron, Examples([[0.1, 0.8]], [[0.4]]), None, settings, updates=1).parameters
+    array([0.265, 0.62 ])
+    """
+    return next(replay_on(start, examples, validation, settings, [updates]))
+
+
+def replay_on(
+    start: Network,
+    examples: Examples,
+    validation: Examples | None,
+    settings: Settings,
+    moments: Sequence[int],
+) -> Iterator[Moment]:
+    """Yield a training as it was at several moments, replayed in one pass.
+
+    Parameters
+    ----------
+    start, examples, validation, settings : as in `replay`
+    moments : numbers of updates, none smaller than the one before
+
+    Raises
+    ------
+    ArgumentError
+        If the moments are not in order, or the training ends before one of them.
+    """
+    if any(before > after for before, after in pairwise(moments)):
+        raise ArgumentError("The moments are not in order", "the moments of a training", "Sort them")
+    trainer = make_trainer(start, examples, validation, settings)
+    for updates in moments:
+        _run_until(trainer, updates)
+        yield Moment(**trainer.now())
+
+
+def track(
+    start: Network,
+    examples: Examples,
+    validation: Examples | None,
+    settings: Settings,
+    moments: Sequence[int],
+) -> np.ndarray:
+    """Return the parameters of a training at several moments, replayed in one pass.
+
+    Parameters
+    ----------
+    start, examples, validation, settings : as in `replay`
+    moments : numbers of updates, none smaller than the one before
+
+    Returns
+    -------
+    array, (n_moments, n_parameters), of the training's precision
+
+    Raises
+    ------
+    ArgumentError
+        If the moments are not in order, or the training ends before the last.
+    """
+    history = np.empty((len(moments), start.n_weights), np.dtype(settings.precision))
+    for row, moment in zip(history, replay_on(start, examples, validation, settings, moments), strict=True):
+        row[:] = moment.parameters
+    return history
+
+
+def _run_until(trainer: Any, updates: int) -> None:
+    if updates < 0:
+        raise ArgumentError(f"Update {updates} was asked for", "a training", "Ask for 0, the start, or later")
+    status = "paused"
+    while status == "paused" and trainer.updates < updates:
+        status = trainer.run(SLICE, updates)
+    if trainer.updates < updates:
+        raise ArgumentError(
+            f"Update {updates} was asked for, and the training ends after {trainer.updates}",
+            "a training",
+            f"Ask for one from 0 to {trainer.updates}",
+        )
+
+
+def rate_of(settings: Settings, epoch: int) -> float:
+    """Return the learning rate of an epoch; epochs count from 0.
+
+    Examples
+    --------
+    >>> rate_of(Settings(learning_rate=0.1, schedule="step", rate_drop=0.5, rate_every=10, epochs=30), 25)
+    0.025
+    """
+    schedule = Schedule(
+        settings.learning_rate,
+        settings.schedule,
+        settings.n_epochs,
+        settings.rate_drop,
+        settings.rate_every,
+    )
+    return learning_rate(schedule, epoch)
+
+
+def order_of(settings: Settings, n_examples: int, epoch: int) -> np.ndarray:
+    """Return which example an epoch sees first, second, …: ints, (n_examples,); epochs count from 0.
+
+    Examples
+    --------
+    >>> order_of(Settings(shuffle=False), 3, epoch=0).tolist()
+    [0, 1, 2]
+    """
+    if not settings.shuffle:
+        return np.arange(n_examples, dtype=np.uint32)
+    return _core.epoch_order(n_examples, settings.seed, epoch)
+
+
+# ---------------------------------------------------------------- movements
+
+
+class Movements(NamedTuple):
+    """Who moved the watched parameters, and in which updates.
+
+    An update's movement of a parameter, after − before, is split into shares: one of each example,
+    one of L2, and one of the weight limit (what clipping took back). An example's share goes through
+    its gradient and, in momentum, Nesterov and Adam, through what the optimiser still remembers of
+    its earlier ones; Adam's divisor is taken as it was.
+
+    The shares add up to the movement but for rounding. With u = 2⁻⁵³ (float32: 2⁻²⁴) and m what the
+    optimiser keeps of its memory (momentum, beta1, or 0), a row of `net` adds up to end − start within
+    about u · (updates · largest |parameter| + (batch + 8 / (1 − m)) · the row's sum of `path`).
+
+    Attributes
+    ----------
+    net : float64 array, (n_watched, n_examples + 2)
+        Σ share over the updates; the last two columns are L2 and the limit.
+    path : float64 array, (n_watched, n_examples + 2), Σ |share|
+    kept_updates : int64 array, (n_watched, keep)
+        The updates that moved the parameter furthest, the furthest first; they count from 1, and −1
+        stands for none.
+    kept_movement : float64 array, (n_watched, keep), after − before in these updates
+    kept_example : int64 array, (n_watched, keep)
+        Whose share was the largest: an example's number, `OF_L2`, `OF_LIMIT`, or `OF_NOTHING` where
+        there was none.
+    kept_share : float64 array, (n_watched, keep), that share
+    """
+
+    net: np.ndarray
+    path: np.ndarray
+    kept_updates: np.ndarray
+    kept_movement: np.ndarray
+    kept_example: np.ndarray
+    kept_share: np.ndarray
+
+
+def watch_weights(
+    start: Network,
+    examples: Examples,
+    validation: Examples | None,
+    settings: Settings,
+    indices: Sequence[int] | np.ndarray,
+    keep: int,
+    updates: int,
+) -> Movements:
+    """Return who moved some parameters over the first updates of a training.
+
+    Parameters
+    ----------
+    start, examples, validation, settings : as in `replay`
+    indices : ints, (n_watched,): which parameters, in the core's order
+    keep : int, how many updates to keep of each
+    updates : int, how many to watch
+
+    Raises
+    ------
+    ArgumentError
+        If there is no such parameter, the training ends before, or watching takes too much memory.
+
+    Examples
+    --------
+    >>> from tinyglass import Layer
+    >>> neuron = Network([Layer([[0.0]], None, "linear")])
+    >>> pair = Examples([[1.0], [2.0]], [[1.0], [1.0]])
+    >>> settings = Settings(
+    ...     loss="half_squared_error", optimizer="sgd", learning_rate=1.0, l2=0.0, epochs=1, batch=2
+    ... )
+    >>> watch_weights(neuron, pair, None, settings, [0], keep=1, updates=1).net
+    array([[0.5, 1. , 0. , 0. ]])
+    """
+    watched = np.asarray(indices, np.int64)
+    if watched.ndim != 1 or len(watched) == 0 or watched.min() < 0 or watched.max() >= start.n_weights:
+        raise ArgumentError(
+            "There is no such parameter",
+            "the parameters to watch",
+            f"Give at least one of 0 to {start.n_weights - 1}",
+        )
+    if keep < 0:
+        raise ArgumentError(f"Asked to keep {keep} updates", "keep", "Keep 0 or more")
+    needed = 8 * len(watched) * (4 * (examples.n_examples + 2) + 4 * keep)  # net, path, gradients, memory
+    if needed > LARGEST_TRAINING:
+        raise ArgumentError(
+            f"Watching {len(watched)} parameters needs {needed / 2**30:,.1f} GiB, "
+            f"and at most {LARGEST_TRAINING / 2**30:g} GiB are used",
+            "the parameters to watch",
+            "Watch fewer at a time",
+        )
+    trainer = make_trainer(start, examples, validation, settings)
+    trainer.watch(watched, keep)
+    _run_until(trainer, updates)
+    return Movements(**trainer.movements())

@@ -20,11 +20,10 @@ from .prediction import answers
 from .preparation import check_channels, expected_outputs, find_classes, find_task
 from .recordings import Recording
 from .settings import Settings
-from .splits import Fold, Split, find_groups, find_split, random_split
+from .splits import PUBLISHED, Fold, Split, find_groups, find_split, random_split
 from .training import Progress, Watch, train
 from .units import same_units
 
-PUBLISHED = "published split"
 RESAMPLES = 2000
 Z = 1.959963984540054  # 95 % of a normal distribution lie within ± this
 CHOOSING = 0.8  # share of a training's time that its choices take

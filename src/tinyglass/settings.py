@@ -224,6 +224,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 EXAMPLES_SHOWN = 30_000  # in a whole training, if epochs are "auto"
 EPOCHS = (30, 200)  # the fewest and the most then
 
+GROUPINGS = ("person", "device", "session")  # the strictest first; then every recording by itself
+SPLITS = ("auto", "published", *GROUPINGS, "recording")
+
 PRESETS: dict[str, dict[str, Any]] = {
     "course": {
         "hidden": (2,),

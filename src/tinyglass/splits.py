@@ -17,9 +17,9 @@ from .errors import ArgumentError, RecordingError
 from .findings import find_copy_sets
 from .network import read_only
 from .recordings import Recording, origin
+from .settings import GROUPINGS, SPLITS
 
-GROUPINGS = ("person", "device", "session")  # the strictest first; then every recording by itself
-SPLITS = ("auto", "published", *GROUPINGS, "recording")
+PUBLISHED = "published split"
 MOST_LEFT_OUT_ONE_BY_ONE = 30  # recordings
 MOST_GROUPS_LEFT_OUT_ONE_BY_ONE = 20
 FOLDS = 5
@@ -144,10 +144,8 @@ def find_split(
     grouping, groups = find_groups(recordings, "auto" if split in ("auto", "published") else split)
     crossed = bool(set(groups[parts == "train"]) & set(groups[parts == "test"]))
     if published and (split == "published" or (split == "auto" and not crossed)):
-        name, folds = (
-            "published split",
-            [Fold(np.flatnonzero(parts == "train"), np.flatnonzero(parts == "test"))],
-        )
+        name = PUBLISHED
+        folds = [Fold(np.flatnonzero(parts == "train"), np.flatnonzero(parts == "test"))]
     elif grouping != "recording":
         name, folds = _by_group(recordings, groups, grouping, classification, seed)
     elif len(recordings) <= MOST_LEFT_OUT_ONE_BY_ONE:
