@@ -8,7 +8,7 @@ They compute with ``+ - * /`` and comparisons, so they run on ``float``, on
 ``Decimal`` and ``Fraction`` (there 0.1225 is 0.1225), and on any object that
 behaves like a number, such as one that remembers how it was made. What needs
 more asks the number first: ``x.exp()``, ``x.ln()`` (or ``x.log()``),
-``x.sqrt()``, ``x.tanh()`` are used where they exist.
+``x.sqrt()``, ``x.tanh()``, ``x.larger(y)``, ``x.smaller(y)`` are used where they exist.
 
 Letters used for shapes: a layer has ``n_inputs`` and ``n_outputs``; one of its
 neurons is ``j``, one of its inputs ``i``. ``weights[j][i]`` leads from input
@@ -27,7 +27,7 @@ from fractions import Fraction
 from typing import Any, NamedTuple
 
 Number = Any  # float, Decimal, Fraction, or whatever behaves like them
-Row = Sequence[Number]
+Row = Any  # a sequence of numbers
 
 STEP_THRESHOLD = Fraction(1, 2)
 """The course's step fires at a weighted sum of 0.5."""
@@ -50,8 +50,8 @@ class Layer(NamedTuple):
     >>> neuron = Layer(weights=[[0.3, 0.9]], bias=None, activation="linear")
     """
 
-    weights: Sequence[Row]
-    bias: Row | None
+    weights: Any
+    bias: Any
     activation: str
 
 
@@ -103,6 +103,28 @@ def tanh(x: Number) -> Number:
     0.0
     """
     return _function_of(x, "tanh", math.tanh, _decimal_tanh)
+
+
+def larger(x: Number, y: Number) -> Number:
+    """Return the larger of two numbers, `x` where they cannot be compared.
+
+    Examples
+    --------
+    >>> larger(-1.0, 0.0)
+    0.0
+    """
+    return x.larger(y) if hasattr(x, "larger") else y if y > x else x
+
+
+def smaller(x: Number, y: Number) -> Number:
+    """Return the smaller of two numbers, `x` where they cannot be compared.
+
+    Examples
+    --------
+    >>> smaller(-1.0, 0.0)
+    -1.0
+    """
+    return x.smaller(y) if hasattr(x, "smaller") else y if y < x else x
 
 
 def _function_of(
@@ -185,6 +207,17 @@ def total(numbers: Row) -> Number:
     return result
 
 
+def average(numbers: Row) -> Number:
+    """Return (δ₁ + δ₂ + … + δₙ) / n.
+
+    Examples
+    --------
+    >>> average([0.5, 0.25])
+    0.375
+    """
+    return total(numbers) / len(numbers)
+
+
 # ---------------------------------------------------------------- activations
 
 
@@ -231,13 +264,13 @@ ACTIVATIONS = {
         r"\tanh(x)",
     ),
     "relu": Activation(
-        lambda s: s if s > 0 else whole_number(s, 0),
+        lambda s: larger(whole_number(s, 0), s),
         lambda s, a: 1 if s > 0 else 0,
         "x if x > 0 else 0",
         r"\max(0, x)",
     ),
     "leaky_relu": Activation(
-        lambda s: s if s > 0 else s / 100,
+        lambda s: larger(s / 100, s),
         lambda s, a: 1 if s > 0 else 1 / in_kind_of(s, 100.0),
         "x if x > 0 else x / 100",
         r"\max(x, x / 100)",
@@ -513,13 +546,29 @@ def output_deltas(name: str, activation: str, signals: Signals, expected: Row) -
     return through_activation(activation, errors(name, signals.outputs, expected), signals)
 
 
+def passed_back(weights: Row, deltas: Row) -> Number:
+    """Return ∂loss/∂output of a hidden neuron: Σ weight·delta over the neurons it leads to.
+
+    The course multiplies by the hidden output instead of the weight: see the docs.
+
+    Parameters
+    ----------
+    weights, deltas : numbers, (n_neurons downstream,)
+
+    Examples
+    --------
+    >>> passed_back([0.5, 2.0], [1.0, 0.25])
+    1.0
+    """
+    return total([w * delta for w, delta in zip(weights, deltas, strict=True)])
+
+
 def backpropagate(
     layers: Sequence[Layer], signals: Sequence[Signals], expected: Row, loss_name: str
 ) -> list[list[Number]]:
     """Return the delta, ∂loss/∂sum, of every neuron, from the last layer back to the first.
 
-    A hidden neuron's error is the sum of the deltas downstream, each times the weight
-    that leads to it. (The course multiplies by the hidden output instead: see the docs.)
+    A hidden neuron's error is what `passed_back` gives.
 
     Returns
     -------
@@ -535,8 +584,7 @@ def backpropagate(
     for layer, behind, here in zip(layers[:0:-1], layers[-2::-1], signals[-2::-1], strict=True):
         downstream = deltas[0]
         errors_here = [
-            total([row[i] * delta for row, delta in zip(layer.weights, downstream, strict=True)])
-            for i in range(len(here.outputs))
+            passed_back([row[i] for row in layer.weights], downstream) for i in range(len(here.outputs))
         ]
         deltas.insert(0, through_activation(behind.activation, errors_here, here))
     return deltas
@@ -548,8 +596,8 @@ class Gradient(NamedTuple):
     The course calls an entry δ_weight, the "delta of a weight".
     """
 
-    weights: list[list[Number]]
-    bias: list[Number] | None
+    weights: Any
+    bias: Any
 
 
 def gradients(
@@ -628,12 +676,10 @@ def batch_gradient(layers: Sequence[Layer], batch: Sequence[Example], loss_name:
         losses.append(weight * loss(loss_name, output, signals[-1].outputs, expected))
         deltas = backpropagate(layers, signals, expected, loss_name)
         of_examples.append(gradients(layers, signals, [[weight * d for d in row] for row in deltas], inputs))
-    n = len(batch)
     averages = [
-        for_each_weight(lambda *each: total(each) / n, *of_layer)
-        for of_layer in zip(*of_examples, strict=True)
+        for_each_weight(lambda *each: average(each), *of_layer) for of_layer in zip(*of_examples, strict=True)
     ]
-    return BatchGradient(averages, total(losses) / n)
+    return BatchGradient(averages, average(losses))
 
 
 # ---------------------------------------------------------------- update
@@ -708,7 +754,7 @@ def update_weight(
     memory: Memory,
     rule: Update,
     rate: Number,
-    count: int,
+    count: Number,
     decays: bool = True,
 ) -> tuple[Number, Memory]:
     """Return one weight after an update, and what the optimiser now remembers of it.
@@ -746,10 +792,18 @@ def update_weight(
         ahead = gradient + momentum * velocity if rule.optimizer == "nesterov" else velocity
         weight = weight - rate * ahead
         memory = Memory(velocity, memory.second)
-    if rule.weight_limit is not None:
-        limit = constant(rule.weight_limit)
-        weight = limit if weight > limit else -limit if weight < -limit else weight
-    return weight, memory
+    return weight if rule.weight_limit is None else limited(weight, constant(rule.weight_limit)), memory
+
+
+def limited(weight: Number, limit: Number) -> Number:
+    """Return the weight, or the end of ±limit that it went beyond.
+
+    Examples
+    --------
+    >>> limited(-1.5, 1.0)
+    -1.0
+    """
+    return smaller(larger(weight, -limit), limit)
 
 
 def update(

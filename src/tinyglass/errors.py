@@ -7,7 +7,8 @@
     ├── RecordingError     (ValueError)       a file or a recording that cannot be read or used
     ├── ModelError         (ValueError)       a model, run or checkpoint file that is refused
     ├── StorageError       (OSError)          the disk refused: full, read-only, busy
-    └── DivergenceError    (ArithmeticError)  training reached a state from which it cannot learn
+    ├── DivergenceError    (ArithmeticError)  training reached a state from which it cannot learn
+    └── DisagreementError  (ArithmeticError)  the compiled core and the definition differ
 
 Anything else that comes out of tinyglass is a defect of tinyglass.
 """
@@ -77,6 +78,10 @@ class DivergenceError(TinyglassError, ArithmeticError):
     def __init__(self, what: str, where: str, mend: str, run: Any = None, saturated: bool = False) -> None:
         super().__init__(what, where, mend)
         self.run, self.saturated = run, saturated
+
+
+class DisagreementError(TinyglassError, ArithmeticError):
+    """The compiled core and the definition differ by more than rounding explains: a defect of tinyglass."""
 
 
 def printable(text: str) -> str:

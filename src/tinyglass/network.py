@@ -369,6 +369,11 @@ class Network:
         )
         return write_arrays(Path(path), "network", header, network_arrays(self))
 
+    def _repr_html_(self) -> str:
+        from .notebook import network_html
+
+        return network_html(self)
+
     @staticmethod
     def load(path: str | Path) -> Network:
         """Return the network in a file that `save` wrote, every number of it checked.

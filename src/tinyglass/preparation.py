@@ -7,7 +7,8 @@ network as its `Preparation`.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -41,6 +42,8 @@ class Examples:
         Examples of one group never stand on both sides of a split: they are of one recording.
     weight : float array, (n_examples,), or None
         How much each example counts in the average.
+    names : tuple of str, (n_examples,), or empty
+        Where each comes from, as an explanation calls it; no part of the fingerprint.
 
     Raises
     ------
@@ -58,6 +61,7 @@ class Examples:
     classes: tuple[str, ...] | None = None
     groups: np.ndarray = None  # type: ignore[assignment]  # a group of its own for each, if not given
     weight: np.ndarray | None = None
+    names: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         dtype = np.float32 if getattr(self.X, "dtype", None) == np.float32 else np.float64
@@ -110,7 +114,8 @@ class Examples:
         [[2.0]]
         """
         weight = None if self.weight is None else self.weight[which]
-        return Examples(self.X[which], self.Y[which], self.classes, self.groups[which], weight)
+        names = tuple(np.array(self.names, dtype=object)[which]) if self.names else ()
+        return Examples(self.X[which], self.Y[which], self.classes, self.groups[which], weight, names)
 
     def fingerprint(self) -> str:
         """Return the SHA-256 of every number, in hexadecimal: the same for the same data only."""
@@ -684,7 +689,16 @@ def prepare(
     if classes is None:
         Y = (Y - preparation.answer_offset) / preparation.answer_scale
     X, owner = prepare_pieces(recordings, preparation, augment, copies, seed)
-    return Examples(X, Y[owner], None if classes is None else tuple(classes), owner)
+    sources = [recordings[place].source for place in owner.tolist()]
+    names = tuple(_numbered(sources, Counter(sources)))
+    return Examples(X, Y[owner], None if classes is None else tuple(classes), owner, names=names)
+
+
+def _numbered(sources: Sequence[str], count: Counter[str]) -> Iterator[str]:
+    seen: Counter[str] = Counter()
+    for source in sources:
+        seen[source] += 1
+        yield source if count[source] == 1 else f"{source}, piece {seen[source]}"
 
 
 def balanced_class_weights(

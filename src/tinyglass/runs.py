@@ -11,6 +11,7 @@ import numpy as np
 
 from .errors import ArgumentError, ModelError
 from .network import Network, Preparation, network_arrays, read_only, take_layers
+from .preparation import Examples
 from .settings import Settings
 from .storage import read_arrays, write_arrays
 
@@ -90,6 +91,8 @@ class Run:
     fingerprint : str, of the training and validation examples
     seconds : float, spent training
     about : dict, whatever the caller wants kept: the command line keeps where the recordings came from
+    examples, validation : Examples or None
+        What it was trained on, while it is in memory: neither a file nor a pickle of the run holds it.
     """
 
     settings: Settings
@@ -105,6 +108,11 @@ class Run:
     fingerprint: str
     seconds: float
     about: dict[str, Any] = field(default_factory=dict)
+    examples: Examples | None = None
+    validation: Examples | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"examples": None, "validation": None}
 
     def __post_init__(self) -> None:
         for name in CURVES:
@@ -145,6 +153,11 @@ class Run:
             "temperature": network.temperature,
         }
         write_arrays(Path(path), "run", header, arrays)
+
+    def _repr_html_(self) -> str:
+        from .notebook import run_html
+
+        return run_html(self)
 
     @staticmethod
     def load(path: str | Path) -> Run:

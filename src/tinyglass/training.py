@@ -123,13 +123,7 @@ def train(
         classes = find_classes(recordings)
     settings = resolve(settings, task)
     recordings, converted = same_units(recordings)
-    check_channels(recordings)
-    labels = np.array([recording.label for recording in recordings])
-    groups = find_groups(recordings)[1]
-    if len(set(groups.tolist())) < FEWEST_GROUPS:
-        groups = np.arange(len(recordings))
-    kept, aside = validation_split(groups, labels, settings)
-    training = [recordings[i] for i in kept]
+    kept, aside = parted(recordings, settings)
     if is_open(settings):
         wished = settings
 
@@ -138,31 +132,67 @@ def train(
 
         tell = watch.progress or (lambda progress: None)
         settings, choice = choose(
-            training, settings, classes, fit, lambda share: tell(Progress(share, 1, np.nan, "choosing"))
+            kept, settings, classes, fit, lambda share: tell(Progress(share, 1, np.nan, "choosing"))
         )
         watch.about |= {"wished": msgspec.to_builtins(wished), "choice": msgspec.to_builtins(choice)}
     if converted:
         watch.about |= {"converted": msgspec.to_builtins(converted)}
-    copies = count_copies(training, settings, settings.augment)
-    preparation = fit_preparation(
-        training,
-        scale=settings.scale,
-        steps=settings.steps,
-        inputs=settings.inputs,
-        window=settings.window,
-        hop=settings.hop,
-        answers=task == "regression",
-    )
+    examples, validation, preparation = make_examples(kept, aside, settings, classes)
     return train_examples(
-        prepare(training, preparation, classes, settings.augment, copies, settings.seed),
+        examples,
         settings,
-        validation=prepare([recordings[i] for i in aside], preparation, classes) if len(aside) else None,
+        validation=validation,
         watch=watch,
         preparation=preparation,
         input_names=name_inputs(
             preparation.inputs, preparation.channels, preparation.n_steps, preparation.rate_hz
         ),
     )
+
+
+def parted(recordings: Sequence[Recording], settings: Settings) -> tuple[list[Recording], list[Recording]]:
+    """Return the recordings that train, and those kept aside to stop early by.
+
+    Raises
+    ------
+    RecordingError, ArgumentError
+        If their channels differ, or there are too few to keep any aside.
+    """
+    check_channels(recordings)
+    labels = np.array([recording.label for recording in recordings])
+    groups = find_groups(recordings)[1]
+    if len(set(groups.tolist())) < FEWEST_GROUPS:
+        groups = np.arange(len(recordings))
+    kept, aside = validation_split(groups, labels, settings)
+    return [recordings[i] for i in kept], [recordings[i] for i in aside]
+
+
+def make_examples(
+    kept: Sequence[Recording],
+    aside: Sequence[Recording],
+    settings: Settings,
+    classes: Sequence[str] | None,
+) -> tuple[Examples, Examples | None, Preparation]:
+    """Return the examples of both parts, and the preparation that was fitted on the first.
+
+    Parameters
+    ----------
+    kept, aside : sequences of Recording, from `parted`
+    settings : Settings, with every choice made
+    classes : sequence of str, or None for regression
+    """
+    copies = count_copies(kept, settings, settings.augment)
+    preparation = fit_preparation(
+        kept,
+        scale=settings.scale,
+        steps=settings.steps,
+        inputs=settings.inputs,
+        window=settings.window,
+        hop=settings.hop,
+        answers=settings.task == "regression",
+    )
+    examples = prepare(kept, preparation, classes, settings.augment, copies, settings.seed)
+    return examples, prepare(aside, preparation, classes) if aside else None, preparation
 
 
 def validation_split(
@@ -244,15 +274,8 @@ def train_examples(
     settings = _without_choice(settings, examples.n_examples)
     sizes = (examples.n_inputs, *settings.hidden, examples.n_outputs)
     check_size(sizes, examples.n_examples, settings)
-    for part in (examples, validation):
-        if part is not None:
-            check_targets(part, settings)
-    examples, validation = _weigh(examples, validation, settings)
-    if validation is None and settings.validation:
-        kept, aside = validation_split(examples.groups, examples.Y.argmax(axis=1), settings)
-        examples, validation = examples.take(kept), examples.take(aside)
-    examples = _of_mean_weight_one(examples)
-    fingerprint = examples.fingerprint() + (validation.fingerprint() if validation else "")
+    examples, validation = settle(examples, validation, settings)
+    fingerprint = fingerprint_of(examples, validation)
     if start is not None:
         check_start(start, examples, settings)
     else:
@@ -274,10 +297,36 @@ def train_examples(
     if watch.resume and watch.checkpoint is not None:
         before = restore_checkpoint(watch.checkpoint, trainer, settings, fingerprint)
     run, status = _drive(trainer, start, settings, fingerprint, watch, before)
+    run = replace(run, examples=examples, validation=validation)
     if status in ("non_finite", "saturated"):
         advise = partial(find_learning_rate, start, examples, validation, settings) if watch.advise else None
         raise divergence(status, trainer.trouble, run, advise)
     return run
+
+
+def settle(
+    examples: Examples, validation: Examples | None, settings: Settings
+) -> tuple[Examples, Examples | None]:
+    """Return the examples as the core is given them: weighted, and some kept aside where that is asked for.
+
+    Raises
+    ------
+    ArgumentError
+        If the loss is not defined for an expected output, or a weight cannot be used.
+    """
+    for part in (examples, validation):
+        if part is not None:
+            check_targets(part, settings)
+    examples, validation = _weigh(examples, validation, settings)
+    if validation is None and settings.validation:
+        kept, aside = validation_split(examples.groups, examples.Y.argmax(axis=1), settings)
+        examples, validation = examples.take(kept), examples.take(aside)
+    return _of_mean_weight_one(examples), validation
+
+
+def fingerprint_of(examples: Examples, validation: Examples | None) -> str:
+    """Return what tells these examples from all others; see `Examples.fingerprint`."""
+    return examples.fingerprint() + (validation.fingerprint() if validation else "")
 
 
 def _without_choice(settings: Settings, n_examples: int) -> Settings:

@@ -1,0 +1,315 @@
+"""A run, replayed in the core up to any step, and how far the definition agrees with it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from decimal import Decimal
+from fractions import Fraction
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from .. import network as networks
+from ..arithmetic import Gradient, Layer, Update
+from ..engine import order_of, rate_of, replay_on
+from ..errors import ArgumentError, DisagreementError
+from ..network import Network, with_parameters
+from ..preparation import Examples
+from ..recordings import Recording
+from ..runs import Run
+from ..settings import Settings
+from ..training import fingerprint_of, make_examples, parted, settle
+from ..units import same_units
+from .working import Step, Working
+
+BOUNDS = {"float32": 1e-5, "float64": 1e-12}
+"""How far core and definition may differ, relative to the largest number of the same layer and kind."""
+
+RATIONAL = {"linear", "relu", "leaky_relu"}
+
+
+class Place(NamedTuple):
+    """Where in a training a step stands.
+
+    Attributes
+    ----------
+    epoch, step : int, from 1; `step` within the epoch
+    updates : int, made before it, over the whole training
+    examples : int array, (n_batch,): the places of its batch in the examples, from 0
+    """
+
+    epoch: int
+    step: int
+    updates: int
+    examples: np.ndarray
+
+
+class Replayed(NamedTuple):
+    """A step of a run, as the core came to it.
+
+    Attributes
+    ----------
+    place : Place
+    step : Step, for the definition
+    after : Network or None
+        What the core made of it; None where the training diverged in this step.
+    examples : Examples, all that the run was trained on
+    """
+
+    place: Place
+    step: Step
+    after: Network | None
+    examples: Examples
+
+
+def restore(
+    run: Run, recordings: Sequence[Recording] | Examples | None = None
+) -> tuple[Examples, Examples | None]:
+    """Return the examples that a run was trained on, and those kept aside, as the core had them.
+
+    Parameters
+    ----------
+    run : Run
+    recordings : sequence of Recording, or Examples
+        What it was trained on; may be left out as long as the run that `train` returned is in memory.
+
+    Raises
+    ------
+    ArgumentError
+        If they are not what the run was trained on, or are needed and not given.
+    """
+    if recordings is None:
+        if run.examples is None:
+            raise ArgumentError(
+                "A run from a file does not hold the recordings",
+                "the recordings",
+                "Give those that it was trained on",
+            )
+        return run.examples, run.validation
+    settings = run.settings
+    if isinstance(recordings, Examples):
+        found = settle(recordings, None, settings)
+    else:
+        kept, aside = parted(same_units(recordings)[0], settings)
+        examples, validation, _ = make_examples(kept, aside, settings, run.network.classes)
+        found = settle(examples, validation, settings)
+    if fingerprint_of(*found) != run.fingerprint:
+        raise ArgumentError(
+            f"These {len(recordings) if not isinstance(recordings, Examples) else found[0].n_examples} "
+            "recordings are not those that the run was trained on: their fingerprint differs",
+            "the recordings",
+            "Give the same files, chosen by the same options, or train again",
+        )
+    return found
+
+
+def find_place(run: Run, examples: Examples, epoch: int, step: int | None, example: int | None) -> Place:
+    """Return where a step is, by its number or by an example of it.
+
+    Parameters
+    ----------
+    run : Run
+    examples : Examples, that it was trained on
+    epoch : int, from 1
+    step : int or None, from 1; None: the one with the example, or the first
+    example : int or None, from 1
+
+    Raises
+    ------
+    ArgumentError
+        If the training never came there.
+    """
+    n = examples.n_examples
+    batch = n if run.settings.batch == 0 else min(run.settings.batch, n)
+    steps = -(-n // batch)
+    if example is not None and not 1 <= example <= n:
+        raise ArgumentError(
+            f"Expected an example from 1 to {n}, found {example}", "--example", "Give one of these"
+        )
+    order = order_of(run.settings, n, max(epoch, 1) - 1)
+    if step is None:
+        step = 1 if example is None else int(np.flatnonzero(order == example - 1)[0]) // batch + 1
+    if not 1 <= step <= steps:
+        raise ArgumentError(
+            f"Expected a step from 1 to {steps}, found {step}: "
+            f"an epoch is {n} examples in batches of {batch}",
+            "--step",
+            "Give one of these",
+        )
+    last = run.updates - 1 + (run.outcome == "diverged")
+    if epoch < 1 or (epoch - 1) * steps + step - 1 > last:
+        raise ArgumentError(
+            f"The training never came to epoch {epoch}, step {step}: "
+            f"it ended with epoch {last // steps + 1}, step {last % steps + 1}",
+            "--epoch",
+            f"Give an epoch from 1 to {last // steps + 1}",
+        )
+    members = order[(step - 1) * batch : step * batch]
+    if example is not None and example - 1 not in members:
+        other = int(np.flatnonzero(order == example - 1)[0]) // batch + 1
+        raise ArgumentError(
+            f"Example {example} is not in step {step} of epoch {epoch}, "
+            f"which has {', '.join(str(m + 1) for m in members[:8])}{', …' if len(members) > 8 else ''}",
+            "--example",
+            f"Give --step {other}, or leave --step out",
+        )
+    return Place(epoch, step, (epoch - 1) * steps + step - 1, members)
+
+
+def replay_step(run: Run, examples: Examples, validation: Examples | None, place: Place) -> Replayed:
+    """Return a step of a run as the core came to it, and what the core made of it."""
+    settings = run.settings
+    diverges = run.outcome == "diverged" and place.updates == run.updates
+    moments = [place.updates] if diverges else [place.updates, place.updates + 1]
+    before, *rest = replay_on(run.initial, examples, validation, settings, moments)
+    after = with_parameters(run.network, rest[0].parameters) if rest else None
+    network = with_parameters(run.network, before.parameters)
+    dtype = np.dtype(settings.precision)
+    which = place.examples
+    step = Step(
+        tuple(Layer(l.weights, l.bias, l.activation) for l in network.layers),
+        _shaped(network, before.first),
+        _shaped(network, before.second),
+        examples.X[which].astype(dtype),
+        examples.Y[which].astype(dtype),
+        None if examples.weight is None else examples.weight[which].astype(dtype),
+        settings.loss,
+        rule_of(settings),
+        rate_of(settings, place.epoch - 1),
+        place.updates + 1,
+    )
+    return Replayed(place, step, after, examples)
+
+
+def rule_of(settings: Settings) -> Update:
+    """Return the settings of an update, as the definition takes them."""
+    return Update(
+        settings.optimizer,
+        settings.momentum,
+        settings.beta1,
+        settings.beta2,
+        settings.epsilon,
+        settings.l2,
+        settings.weight_limit,
+    )
+
+
+def _shaped(network: Network, memory: np.ndarray) -> tuple[Gradient, ...]:
+    """Return the optimiser's memory, in the core's order, in the shape of the layers; zeros if there is none."""
+    result, begin = [], 0
+    for layer in network.layers:
+        n, n_out = layer.weights.size, layer.n_outputs
+        if len(memory) == 0:
+            part, bias = np.zeros(n, network.dtype), np.zeros(n_out, network.dtype)
+        else:
+            part, bias = memory[begin : begin + n], memory[begin + n : begin + n + n_out]
+        begin += n + (n_out if layer.bias is not None else 0)
+        weights = np.ascontiguousarray(part.reshape(layer.n_inputs, n_out).T)
+        result.append(Gradient(weights, None if layer.bias is None else bias))
+    return tuple(result)
+
+
+# ---------------------------------------------------------------- exact numbers
+
+
+def exactly(step: Step) -> Step:
+    """Return the step in numbers that do not round: fractions, or decimals where a function has no exact value.
+
+    A weight that was written 0.3 is three tenths here, not the nearest binary fraction.
+    """
+    number = _exact_kind(step)
+
+    def exact(array: Any) -> Any:
+        if array is None:
+            return None
+        flat = np.array([number(str(value)) for value in np.asarray(array).ravel()], dtype=object)
+        return flat.reshape(np.shape(array))
+
+    def of(part: Gradient) -> Gradient:
+        return Gradient(exact(part.weights), exact(part.bias))
+
+    constant = {
+        name: number(repr(float(value))) if isinstance(value, float) else value
+        for name, value in step.rule._asdict().items()
+    }
+    return step._replace(
+        layers=tuple(Layer(exact(l.weights), exact(l.bias), l.activation) for l in step.layers),
+        first=tuple(map(of, step.first)),
+        second=tuple(map(of, step.second)),
+        X=exact(step.X),
+        Y=exact(step.Y),
+        weight=exact(step.weight),
+        rule=Update(**constant),
+        rate=number(repr(float(step.rate))),
+    )
+
+
+def _exact_kind(step: Step) -> Any:
+    rational = (
+        all(layer.activation in RATIONAL for layer in step.layers)
+        and step.loss != "cross_entropy"
+        and step.rule.optimizer != "adam"
+    )
+    return Fraction if rational else Decimal
+
+
+# ---------------------------------------------------------------- agreement
+
+
+class Agreement(NamedTuple):
+    """How far the definition and the core differ.
+
+    Attributes
+    ----------
+    largest : float, the largest difference, relative to the largest number of its layer and kind
+    where : str, what differs most, such as ``weights of hidden``
+    bound : float, that it may reach
+    """
+
+    largest: float
+    where: str
+    bound: float
+
+
+def compare(replayed: Replayed, working: Working, network: Network) -> Agreement:
+    """Return how far the definition and the core differ in a step: its outputs, and the weights after it.
+
+    Raises
+    ------
+    DisagreementError
+        If the difference is beyond the bound.
+    """
+    bound = BOUNDS[network.dtype.name]
+    step = replayed.step
+    before = with_layers(network, step.layers)
+    found: list[tuple[str, Any, Any]] = [("outputs", working.outputs[-1], before.outputs(step.X))]
+    if replayed.after is not None:
+        for name, ours, theirs in zip(
+            network.layer_names, working.layers, replayed.after.layers, strict=True
+        ):
+            found.append((f"weights of {name}", _parameters(ours), _parameters(theirs)))
+    worst, where = 0.0, "outputs"
+    for name, by_definition, by_core in found:
+        a, b = np.asarray(by_definition, np.float64), np.asarray(by_core, np.float64)
+        with np.errstate(all="ignore"):
+            scale = max(np.abs(a).max(), np.abs(b).max())
+            gap = float(np.abs(a - b).max() / scale) if scale else 0.0
+        if gap > worst:
+            worst, where = gap, name
+    if worst > bound:
+        raise DisagreementError(
+            f"The core and the definition differ by {worst:.2g} in the {where}, more than {bound:g}",
+            f"epoch {replayed.place.epoch}, step {replayed.place.step}",
+            "Please report it, with the run file: this is a defect of tinyglass",
+        )
+    return Agreement(worst, where, bound)
+
+
+def _parameters(layer: Any) -> np.ndarray:
+    return np.concatenate([np.ravel(layer.weights), [] if layer.bias is None else np.ravel(layer.bias)])
+
+
+def with_layers(network: Network, layers: Sequence[Layer]) -> Network:
+    """Return the network with these weights and biases."""
+    return replace(network, layers=tuple(networks.Layer(l.weights, l.bias, l.activation) for l in layers))
