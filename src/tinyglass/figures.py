@@ -47,7 +47,7 @@ STYLE = {
 }
 
 
-def _svg(draw: Callable[..., Any]) -> Callable[..., str | None]:
+def as_svg(draw: Callable[..., Any]) -> Callable[..., str | None]:
     """Let a function that draws on a matplotlib module's figure return SVG text."""
 
     @wraps(draw)
@@ -68,7 +68,7 @@ def _svg(draw: Callable[..., Any]) -> Callable[..., str | None]:
     return drawn
 
 
-@_svg
+@as_svg
 def draw_recordings(Figure: Any, recordings: Sequence[Recording], classes: Sequence[str] | None) -> Any:
     """Return the recordings as lines, one panel a class and channel."""
     channels, units = recordings[0].channels, recordings[0].units
@@ -138,6 +138,49 @@ def plot_recordings(recordings: Sequence[Recording], path: str | Path) -> None:
     StorageError
         If the file cannot be written.
     """
+    if not len(recordings):
+        raise ArgumentError("There are no recordings to draw", "--plot", "Read some first")
+    write_picture(path, _by_class_and_channel, recordings)
+
+
+def write_picture(path: str | Path, draw: Callable[..., Any], *arguments: Any) -> None:
+    """Write what a function draws to a file that is whole or absent.
+
+    Parameters
+    ----------
+    path : ending in ``.svg``, ``.png`` or ``.pdf``
+    draw : function of matplotlib's ``Figure`` and the arguments, returning a figure
+    *arguments : passed on
+
+    Raises
+    ------
+    ArgumentError
+        If the ending is another one, matplotlib is missing, or the file is there and is no such picture.
+    StorageError
+        If the file cannot be written.
+    """
+    path = check_picture(path)
+    import matplotlib
+    from matplotlib.figure import Figure
+
+    picture = io.BytesIO()
+    kind = path.suffix.lower()[1:]
+    with matplotlib.rc_context(STYLE), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of letters that the font lacks
+        figure = draw(Figure, *arguments)
+        undated = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(kind, {})
+        figure.savefig(picture, format=kind, dpi=100, metadata=undated)
+    write_atomically(path, picture.getvalue())
+
+
+def check_picture(path: str | Path) -> Path:
+    """Return where a picture is to be written, refusing what `write_picture` would refuse after long work.
+
+    Raises
+    ------
+    ArgumentError
+        If the ending is no picture's, matplotlib is missing, or the file is there and is no such picture.
+    """
     path = Path(path)
     begin = PICTURES.get(path.suffix.lower())
     if begin is None:
@@ -146,25 +189,15 @@ def plot_recordings(recordings: Sequence[Recording], path: str | Path) -> None:
             "--plot",
             "Change its ending",
         )
-    if not len(recordings):
-        raise ArgumentError("There are no recordings to draw", "--plot", "Read some first")
     if path.exists() and not _begins(path, begin):
         raise ArgumentError("The file is there, and is no picture", str(path), "Choose another name")
     try:
-        import matplotlib
-        from matplotlib.figure import Figure
+        import matplotlib  # noqa: F401
     except ImportError as error:
         raise ArgumentError(
             "Pictures need matplotlib, which is not installed", "--plot", "pip install 'tinyglass[plots]'"
         ) from error
-    picture = io.BytesIO()
-    kind = path.suffix.lower()[1:]
-    with matplotlib.rc_context(STYLE), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of letters that the font lacks
-        figure = _by_class_and_channel(Figure, recordings)
-        undated = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(kind, {})
-        figure.savefig(picture, format=kind, dpi=100, metadata=undated)
-    write_atomically(path, picture.getvalue())
+    return path
 
 
 def _begins(path: Path, begin: bytes) -> bool:
@@ -273,7 +306,7 @@ def _short(name: str, most: int = 24) -> str:
     return printable(name if len(name) <= most else f"{name[: most - 1]}…")
 
 
-@_svg
+@as_svg
 def draw_pairs(
     Figure: Any, pairs: Sequence[tuple[Recording, Recording, str, str]], deviations: np.ndarray
 ) -> Any:
@@ -303,7 +336,7 @@ def draw_pairs(
     return figure
 
 
-@_svg
+@as_svg
 def draw_curves(
     Figure: Any,
     curves: Sequence[tuple[str, str, Sequence[tuple[str, np.ndarray]]]],
@@ -338,7 +371,7 @@ def draw_curves(
     return figure
 
 
-@_svg
+@as_svg
 def draw_network(Figure: Any, network: Network) -> Any:
     """Return the neurons as circles, the weights as lines: blue positive, orange negative."""
     columns = [list(network.input_names)]

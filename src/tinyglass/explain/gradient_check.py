@@ -11,6 +11,7 @@ import numpy as np
 
 from ..arithmetic import SMALLEST_PROBABILITY, Gradient, Layer, Update
 from ..engine import check_start, check_targets
+from ..errors import ArgumentError
 from ..network import Network
 from ..preparation import Examples
 from ..settings import make_settings
