@@ -418,7 +418,7 @@ def test_ctrl_c_keeps_everything_says_so_and_resumes_to_the_same_bytes(undisturb
     options, model = BOTH[0], (undisturbed(BOTH[0]) / MODEL).read_bytes()
     process = command.start("train", "--out", tmp_path, *options)
     wait_for((tmp_path / CHECKPOINT).exists, process)
-    time.sleep(1)
+    time.sleep(0.2)
     process.send_signal(signal.SIGINT)
     pressed = time.monotonic()
     _, err = process.communicate(timeout=30)

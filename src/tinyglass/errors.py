@@ -92,6 +92,8 @@ def printable(text: str) -> str:
     >>> printable("left\\x00")
     'left�'
     """
+    if text.isprintable():
+        return text
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 

@@ -13,7 +13,13 @@ if TYPE_CHECKING:
     from ..explain.explanation import Explanation
     from ..explain.notation import Style
 
-FORMATS = ("text", "markdown", "latex", "html", "json")
+FORMATS = (
+    "text",
+    "markdown",
+    "latex",
+    "html",
+    "json",
+)  # those of explain.formats, which --help need not load
 
 
 def add_showing(verb: argparse.ArgumentParser) -> None:

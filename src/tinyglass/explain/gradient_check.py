@@ -273,11 +273,14 @@ def proof_section(
         )
     if worst is not None:
         name = names.text(Symbol("weight", worst.layer, worst.neuron, worst.input))
+        gap = f"the widest gap beside what rounding explains is {worst.gap:.1e}, of {name}"
         said.append(
-            f"{len(wrong)} of {len(smooth)} gradients disagree with their finite difference."
+            f"{len(wrong)} of {len(smooth)} gradients disagree with their finite differences."
             if wrong
-            else f"All {len(smooth)} agree; the widest gap beside what rounding explains is {worst.gap:.1e}, of {name}."
+            else f"{f'All {len(smooth)} agree' if len(smooth) > 1 else 'The two agree'}; {gap}."
         )
+    if step.rule.l2:
+        said.append("The gradients are those of the loss with its penalty, ½·l2·Σ weight².")
     excuses = Counter(c.excuse for c in checks if c.excuse)
     if excuses["kink"]:
         said.append(

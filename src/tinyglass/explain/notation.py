@@ -86,6 +86,9 @@ WORDS = {
     "constant": Word("neuron", "constant", "constant_{}", "k^{}_{}", "what the biases give"),
     "baseline": Word("neuron", "baseline", "baseline_{}", "z_0{{}}^{}_{}", "the same for the baseline"),
     # What the course prints and is wrong: see `tinyglass.explain.mistakes`.
+    "printed_sum": Word(
+        "neuron", "sum_as_printed", "sum_{}_as_printed", r"\tilde z^{}_{}", "weighted sum as printed"
+    ),
     "printed_error": Word(
         "neuron", "error_as_printed", "error_{}_as_printed", r"\tilde e^{}_{}", "∂loss/∂output as printed"
     ),
@@ -161,11 +164,11 @@ class Notation(NamedTuple):
             index = symbol.neuron if symbol.input == BIAS else f"{symbol.neuron},{symbol.input}"
             name = rf"{letter}^{{\text{{{self._layer(symbol.layer)}}}}}_{{{index}}}"
             name = word.latex.format(name)
-            return f"{{{name}}}{mark}" if mark else name
+            return _marked(name, mark)
         if word.of == "neuron":
             layer, number = rf"{{\text{{{self._layer(symbol.layer)}}}}}", f"{{{symbol.neuron}}}"
             name = word.latex.format(layer, number)
-            return f"{{{name}}}{mark}" if mark else name
+            return _marked(name, mark)
         return word.latex.format() + mark
 
     def neuron(self, layer: int | None, neuron: int | None) -> str:
@@ -199,6 +202,11 @@ class Notation(NamedTuple):
         else:
             name = f"weight{place}{(neuron - 1) * self.sizes[layer] + (symbol.input or 0) + 1}"
         return word.course.format(name)
+
+
+def _marked(name: str, mark: str) -> str:
+    """Return a name with the mark of its example; {} because TeX takes braces off a lone accent."""
+    return (f"{{{{}}{name}}}" if "\\tilde" in name else f"{{{name}}}") + mark if mark else name
 
 
 def _in_text(name: str) -> str:
