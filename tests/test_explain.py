@@ -383,7 +383,7 @@ def test_the_step_in_which_a_training_diverged_can_be_explained():
     run = error.value.run
     epoch, step = run.updates // 4 + 1, run.updates % 4 + 1
     explanation = explain_step(run, epoch=epoch, step=step)
-    assert "diverged in this step" in str(explanation)
+    assert "diverged here" in str(explanation)
     with pytest.raises(ArgumentError, match="never came to"):
         explain_step(run, epoch=epoch + 1)
 

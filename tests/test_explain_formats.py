@@ -476,7 +476,7 @@ def test_json_holds_what_json_cannot_say():
         ["b", {"result": 1 / 3, "exact": "1/3"}],
         ["c", {"result": None, "text": "nan"}],
     ]
-    assert {"svg", "alternative", "caption"} == set(items[-1]["figure"])
+    assert {"svg", "alternative", "caption", "drawn"} == set(items[-1]["figure"])
 
 
 # ---------------------------------------------------------------- LaTeX
@@ -674,3 +674,24 @@ def test_katex_is_the_version_that_its_note_says():
         r'version:after\{content:"([\d.]+)"', (html_format.KATEX / "katex.min.css").read_text()
     )
     assert f"# KaTeX {version[1]}\n" in note
+
+
+# ---------------------------------------------------------------- what must stay whole
+
+
+def test_a_picture_is_drawn_with_characters_where_there_are_only_characters():
+    picture = Figure(None, "a line that rises", "Loss", "  *\n *\n*\x1b[2J")
+    explanation = Explanation("Drawn", (Section("curve", "Curve", (picture,)),), COURSE)
+    for format in ("text", "markdown"):
+        lines = [line.strip() for line in show(explanation, format).splitlines()]
+        at = lines.index("*")
+        assert lines[at : at + 2] == ["*", "*"]
+        assert "\x1b" not in show(explanation, format)
+    assert "a line that rises" in show(explanation, "html")
+
+
+def test_a_command_is_never_broken():
+    command = "tinyglass explain " + "x" * 30 + " --epoch 1 --step 2"
+    table = Table("How", ("command",), ((command,),))
+    explanation = Explanation("Commands", (Section("how", "How", (table,)),), COURSE)
+    assert command in show(explanation, "text", width=30).splitlines()

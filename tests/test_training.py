@@ -722,6 +722,7 @@ def test_divergence_on_the_command_line_gives_a_rate_that_can_be_used(here, tmp_
     assert re.search(r"epoch \d+, weight (hidden|output)\[\d+,\d+\]", done.stderr)
     assert not (tmp_path / CHECKPOINT).exists()
     assert not (tmp_path / MODEL).exists()
+    assert Run.load(tmp_path / "run.safetensors").outcome == "diverged"
     rate = re.search(r"Use learning rate ([^:\s]+):", done.stderr)[1]
     assert here(*words, "--learning-rate", rate).returncode == 0
 

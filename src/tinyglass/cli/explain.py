@@ -54,8 +54,9 @@ def add_verb(add: AddVerb) -> None:
     )
     group.add_argument(
         "--exact",
-        action="store_true",
-        help="compute with decimals and fractions, so that 0.1225 is 0.1225",
+        action=argparse.BooleanOptionalAction,
+        default=None,
+        help="compute with decimals and fractions, so that 0.1225 is 0.1225 (default: for a FILE.toml only)",
     )
     add_recordings_option(verb)
     group = verb.add_argument_group("other explanations")
@@ -96,13 +97,17 @@ def _explanation(options: argparse.Namespace) -> Explanation:
     if path.suffix.lower() == ".toml":
         from ..explain.learner import explain_file
 
-        _refuse(options, "a FILE.toml", "epoch", "step", "all")
+        _refuse(options, "a FILE.toml", "epoch", "step", "recordings")
         return explain_file(
             path,
             as_printed=options.as_printed,
+            example=options.example,
+            neuron=options.neuron,
+            weight=options.weight,
+            whole=options.all,
             check_gradients=options.check_gradients,
+            exact=options.exact is not False,
             **wishes,
-            **({"exact": True} if options.exact else {}),
         )
     _refuse(options, "a training", "as_printed")
     return _of_step(options, path, wishes)
@@ -121,7 +126,7 @@ def _of_step(options: argparse.Namespace, path: Path, wishes: dict[str, Any]) ->
         example=options.example,
         neuron=options.neuron,
         weight=options.weight,
-        exact=options.exact,
+        exact=bool(options.exact),
         check_gradients=options.check_gradients,
         whole=options.all,
         **wishes,

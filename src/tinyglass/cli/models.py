@@ -62,6 +62,15 @@ def open_run(path: Path) -> Run:
     return run
 
 
+def has_diverged(folder: Path) -> bool:
+    """Tell whether a folder holds the run of a training that diverged, and no model."""
+    from ..runs import Run
+
+    if (folder / MODEL).exists() or not (folder / RUN).exists():
+        return False
+    return Run.load(folder / RUN).outcome == "diverged"
+
+
 def path_of_run(path: Path) -> Path:
     """Return where the run of a training is: in its folder, or beside its model."""
     return path / RUN if path.is_dir() else path.with_name(RUN)
@@ -81,6 +90,9 @@ def _missing(name: str, folder: Path) -> StorageError:
     what, mend = f"There is no {name} in this folder", f"Train first: {command}"
     if (folder / CHECKPOINT).exists():
         what, mend = f"{what}, only an unfinished training", f"Continue it: {command} --resume"
+    elif name == MODEL and has_diverged(folder):
+        what = f"{what}: the training diverged"
+        mend = f"See why with: tinyglass diagnose {shlex.quote(str(folder))}"
     elif name == RUN and (folder / MODEL).exists():
         what, mend = f"{what}, only a model; how it was trained is in the run", "Train again, or add the run"
     return StorageError(what, str(folder), mend)

@@ -10,9 +10,20 @@ from typing import Any
 
 from .. import __version__
 from ..errors import ArgumentError, nearest
-from . import data, explain, predict, show, test, train
+from . import check, data, diagnose, explain, history, predict, show, test, train, worksheet
 
-VERBS = (data, train, test, predict, show, explain)  # in the order of --help
+VERBS = (
+    data,
+    train,
+    test,
+    predict,
+    show,
+    explain,
+    history,
+    diagnose,
+    worksheet,
+    check,
+)  # in the order of --help
 
 
 class _Parser(argparse.ArgumentParser):

@@ -11,6 +11,7 @@ from typing import Any
 from ..errors import ArgumentError
 from ..printing import CHECKPOINT, RUN
 from ..settings import PRESETS, Settings, make_settings, option, parse_value, read_config
+from .models import has_diverged
 
 
 def given_settings(options: argparse.Namespace) -> tuple[dict[str, Any], str | None]:
@@ -39,6 +40,12 @@ def settings_to_resume(
 
     if not checkpoint.exists():
         done = (checkpoint.parent / RUN).exists()
+        if has_diverged(checkpoint.parent):
+            raise ArgumentError(
+                "The training in this folder diverged, and would do so again",
+                str(checkpoint.parent),
+                f"See why with: tinyglass diagnose {shlex.quote(str(checkpoint.parent))}; then train without --resume",
+            )
         raise ArgumentError(
             "The training in this folder is complete"
             if done
@@ -83,14 +90,16 @@ def settings_to_resume(
 
 def put_aside(checkpoint: Path) -> None:
     """Rename a checkpoint that nobody resumes, and say so."""
-    names = (
-        "checkpoint-before.safetensors",
-        *(f"checkpoint-before-{n}.safetensors" for n in range(2, 10**6)),
-    )
-    aside = next(checkpoint.with_name(name) for name in names if not checkpoint.with_name(name).exists())
-    checkpoint.replace(aside)
+    aside = rename_before(checkpoint)
     print(
         f"tinyglass: an unfinished training was in this folder; its checkpoint is now {aside.name} "
         f"(rename it to {CHECKPOINT} and use --resume to continue it).",
         file=sys.stderr,
     )
+
+
+def rename_before(path: Path) -> Path:
+    """Give a file of an earlier training a free name such as run-before-2.safetensors, and return it."""
+    names = (f"{path.stem}-before{n}{path.suffix}" for n in ("", *(f"-{n}" for n in range(2, 10**6))))
+    aside = next(path.with_name(name) for name in names if not path.with_name(name).exists())
+    return path.replace(aside)

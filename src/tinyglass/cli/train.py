@@ -12,13 +12,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .. import __version__
+from ..errors import StorageError
 from ..printing import CHECKPOINT, MODEL, REPORT, RUN, print_json, print_training, progress_bar
 from ..settings import PRESETS, SPLITS, Settings, describe, explain_field, make_settings, option
 from .facts import account_facts, train_facts
 from .options import AddVerb, add_json, add_path, add_reading, count
 from .reading import Work, gather, reading_of
 from .reproducing import reproduce
-from .starting import given_settings, put_aside, settings_to_resume
+from .starting import given_settings, put_aside, rename_before, settings_to_resume
 
 if TYPE_CHECKING:
     from ..evaluation import Score
@@ -128,8 +129,8 @@ def _train(
         watch = Watch(progress, checkpoint=folder / CHECKPOINT, resume=options.resume, about=about)
         try:
             run = train(trained, settings, watch)
-        except DivergenceError:
-            (folder / CHECKPOINT).unlink(missing_ok=True)  # continuing would end in the same place
+        except DivergenceError as error:
+            _keep_diverged(error.run, folder, message)
             raise
         show("training", run.epochs / run.settings.n_epochs if run.outcome == "interrupted" else 1.0)
         sha256 = run.network.save(folder / MODEL, {"fingerprint": run.fingerprint, "tinyglass": __version__})
@@ -178,6 +179,25 @@ def _train(
             f"Continue with: tinyglass train --out {shlex.quote(str(folder))} --resume"
         )
     return INTERRUPTED if score is None else 0
+
+
+def _keep_diverged(run: Run, folder: Path, message: Callable[[str], None]) -> None:
+    """Leave the run of a training that diverged, and no model: it says why, and how to do better."""
+    (folder / CHECKPOINT).unlink(missing_ok=True)  # continuing would end in the same place
+    if (folder / MODEL).exists():
+        for name in (MODEL, RUN, REPORT):
+            if (folder / name).exists():
+                rename_before(folder / name)
+        message("the training that was in this folder is kept: its files are named …-before now.")
+    try:
+        run.save(folder / RUN)
+    except StorageError as error:
+        message(f"this training diverged, and its run could not be kept. {error}")
+    else:
+        message(
+            "this training diverged: its run is kept, and no model. "
+            f"See why with: tinyglass diagnose {shlex.quote(str(folder))}"
+        )
 
 
 def _score(

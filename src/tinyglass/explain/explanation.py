@@ -46,11 +46,20 @@ class Table(NamedTuple):
 
 
 class Figure(NamedTuple):
-    """A picture: SVG text (None where matplotlib is missing), what it shows in words, and its caption."""
+    """A picture.
+
+    Attributes
+    ----------
+    svg : str or None, where matplotlib is missing
+    alternative : str, what it shows, in words
+    caption : str
+    drawn : str, the same drawn with characters, for formats that are text; may be empty
+    """
 
     svg: str | None
     alternative: str
     caption: str
+    drawn: str = ""
 
 
 class Section(NamedTuple):

@@ -589,5 +589,5 @@ def _agreement_section(agreement: Agreement, replayed: Replayed) -> Section:
         else f"The core and the definition agree to the bit ({bound})."
     )
     if replayed.after is None:
-        text += " The training diverged in this step: only what came before the update could be compared."
+        text += " The training diverged here: only what came before the update could be compared."
     return Section("agreement", "Core and definition", (text,))

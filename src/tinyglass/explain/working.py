@@ -8,6 +8,7 @@ sum is that of the definition, so each number is the one that a single scalar wo
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from fractions import Fraction
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -185,13 +186,13 @@ def averaged(step: Step, outputs: Sequence[np.ndarray], deltas: Sequence[np.ndar
 def updated(step: Step, gradients: Sequence[Gradient]) -> tuple[list[Layer], list[Gradient], list[Gradient]]:
     """Return the layers after an update by these gradients, and what the optimiser then remembers."""
     layers, first, second = [], [], []
+    rule = Update(*map(_boxed, step.rule))
+    rate = _boxed(step.rate)
     for layer, g, m, v in zip(step.layers, gradients, step.first, step.second, strict=True):
 
         def after(w: Any, g: Any, m: Any, v: Any, decays: bool) -> Any:
             w, g, m, v = (np.asarray(each).view(Numbers) for each in (w, g, m, v))
-            new, memory = arithmetic.update_weight(
-                w, g, Memory(m, v), step.rule, step.rate, step.updates, decays
-            )
+            new, memory = arithmetic.update_weight(w, g, Memory(m, v), rule, rate, step.updates, decays)
             return tuple(np.asarray(each) for each in (new, memory.first, memory.second))
 
         weights, m_weights, v_weights = after(layer.weights, g.weights, m.weights, v.weights, True)
@@ -202,3 +203,8 @@ def updated(step: Step, gradients: Sequence[Gradient]) -> tuple[list[Layer], lis
         first.append(Gradient(m_weights, m_bias))
         second.append(Gradient(v_weights, v_bias))
     return layers, first, second
+
+
+def _boxed(constant: Any) -> Any:
+    """Return a constant such that beside an array it stays a fraction: the definition makes others floats."""
+    return np.array(constant, object).view(Numbers) if isinstance(constant, Fraction) else constant

@@ -140,7 +140,7 @@ def _item(item: str | Line | Table | Figure, writers: tuple[Writer, LatexWriter]
         return _table(item, writers[0])
     if item.svg is None:
         return f"<p>Picture, left out because matplotlib is missing: {text(item.alternative)}</p>\n"
-    return pieces.figure(*item)
+    return pieces.figure(*item[:3])
 
 
 def _formulas(line: Line, writers: tuple[Writer, LatexWriter]) -> Iterator[str]:

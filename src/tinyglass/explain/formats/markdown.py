@@ -39,6 +39,9 @@ def to_markdown(explanation: Explanation) -> str:
                 blocks.append(_table(item, writer))
             elif isinstance(item, Figure):
                 blocks.append(words(f"Picture: {item.alternative} {item.caption}".rstrip()))
+                if item.drawn:
+                    drawn = "\n".join(f"    {printable(line)}" for line in item.drawn.splitlines())
+                    blocks.append(drawn)
         if lines:
             blocks.append(f"$$\n{aligned(lines, writer)}\n$$")
     return "\n\n".join(blocks) + "\n"

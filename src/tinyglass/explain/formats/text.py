@@ -41,8 +41,9 @@ def to_text(explanation: Explanation, width: int | None = None) -> str:
             elif isinstance(item, Table):
                 blocks += _table(item, writer, width)
             elif isinstance(item, Figure):
-                words = f"[Picture: {item.alternative}] {item.caption}".rstrip()
-                blocks.append("\n".join(wrap(printable(words), width)))
+                words = item.caption if item.drawn else f"[Picture: {item.alternative}] {item.caption}"
+                blocks.append("\n".join(wrap(printable(words.strip()), width)))
+                blocks.append("\n".join(printable(line)[:width] for line in item.drawn.splitlines()))
         if lines:
             blocks.append("\n".join(lines))
     return "\n\n".join(block for block in blocks if block)
@@ -135,6 +136,8 @@ def _table(table: Table, writer: Writer, width: int) -> list[str]:
     if not rows:
         return ["\n".join(wrap(printable(table.caption), width))]
     natural = [max(columns_of(row[i]) for row in rows) for i in range(len(numeric))]
+    if table.head == ("command",):  # to be pasted, so never broken
+        width = max(width, *natural)
     widths, groups = fit(natural, [not n for n in numeric], width, len(GAP))
     blocks = []
     for group in groups:
