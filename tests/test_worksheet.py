@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import tomllib
 from html.parser import HTMLParser
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -16,13 +17,14 @@ from hypothesis import strategies as st
 
 from tinyglass import ArgumentError, make_settings, read_recordings, train
 from tinyglass.worksheet.answers import match, parse_filled, read_filled
-from tinyglass.worksheet.files import open_sheet, read_problem, to_toml
+from tinyglass.worksheet.files import find_sheet, open_sheet, read_problem, to_toml
 from tinyglass.worksheet.grading import grade
 from tinyglass.worksheet.problem import course_problem, run_problem
 from tinyglass.worksheet.sheet import make_sheet
 from tinyglass.worksheet.values import ingredients
 from tinyglass.worksheet.writing import ENDINGS, write
 
+CHROMIUM = Path("/usr/bin/chromium")
 SMALL = {
     "hidden": [2],
     "epochs": 3,
@@ -152,6 +154,37 @@ def test_the_page_has_a_field_for_every_blank_and_carries_the_sheet():
     filled = parse_filled(data["head"] + "".join(rows), "answers.toml")
     assert len(match(filled, open_sheet(filled))) == len(sheet.blanks)
     assert Page(write(sheet, solved=True)).fields == []
+
+
+def test_the_page_saves_what_was_filled_in(tmp_path):
+    playwright = pytest.importorskip("playwright.sync_api")
+    if not CHROMIUM.exists():
+        pytest.skip(f"there is no {CHROMIUM} here (apt-get install chromium)")
+    page = tmp_path / "sheet.html"
+    page.write_text(write(make_sheet(course_problem("gesture"), notation="course")), encoding="utf-8")
+    with playwright.sync_playwright() as started:
+        browser = started.chromium.launch(
+            executable_path=str(CHROMIUM), args=["--no-sandbox", "--disable-gpu"]
+        )
+        tab = browser.new_page(viewport={"width": 420, "height": 900})
+        wrong: list[str] = []
+        tab.on("pageerror", lambda error: wrong.append(str(error)))
+        tab.goto(page.as_uri())
+        assert tab.evaluate("document.documentElement.scrollWidth") == 420
+        tab.get_by_label("error1", exact=True).fill("−1,88385")
+        tab.get_by_label("weight24_new", exact=True).fill('a"b\\')
+        with tab.expect_download() as download:
+            tab.get_by_role("button").click()
+        download.value.save_as(tmp_path / "answers.toml")
+        browser.close()
+    assert wrong == []
+    filled, sheet = find_sheet(tmp_path / "answers.toml")
+    found = {line.name: line for line in grade(sheet, match(filled, sheet)).lines if line.answer}
+    assert {name: line.status for name, line in found.items()} == {
+        "error1": "right",
+        "weight24_new": "unreadable",
+    }
+    assert found["weight24_new"].answer == 'a"b\\'
 
 
 def test_titles_are_text_in_every_format():

@@ -204,7 +204,7 @@ def _bent(layers: Sequence[Layer], path: Path) -> np.ndarray:
         half = (high - low)[:, None] / 2
         u = half * nodes + (high + low)[:, None] / 2
         slopes = slopes_at(layers, path.at(u.ravel())).slopes.reshape(len(low), NODES, -1, len(moved))
-        speed = u[:, :, None] ** (path.powers - 1)
+        speed = path.powers * u[:, :, None] ** (path.powers - 1)
         parts = (slopes * (speed * (half * weights)[:, :, None])[:, :, None]).sum(axis=1)
         ends = [feedforward(layers, path.at(u))[1][-1] for u in (low, high)]
         gap = np.abs((parts * moved).sum(axis=2) - (ends[1] - ends[0])).max(axis=1)

@@ -63,7 +63,7 @@ def explain_prediction(
     >>> course = read_recordings()
     >>> explanation = explain_prediction(train(course).network, course, only=1)
     >>> [section.kind for section in explanation.sections]
-    ['answer', 'contributions', 'inputs', 'margin', 'change', 'agreement']
+    ['answer', 'contributions', 'sums', 'margin', 'change', 'agreement']
     """
     names = make_notation(network.sizes, network.layer_names, notation)
     rows = as_rows(recordings, network)

@@ -8,3 +8,24 @@
     answers   what a learner wrote
     grading   line by line, each error once, with its likely cause
 """
+
+from .answers import match, read_filled
+from .files import find_sheet
+from .grading import Grading, grade
+from .problem import Problem, course_problem, run_problem
+from .sheet import Sheet, make_sheet
+from .writing import write
+
+__all__ = [
+    "Grading",
+    "Problem",
+    "Sheet",
+    "course_problem",
+    "find_sheet",
+    "grade",
+    "make_sheet",
+    "match",
+    "read_filled",
+    "run_problem",
+    "write",
+]

@@ -22,7 +22,6 @@ from .values import World, ingredients
 NOISE = Fraction(1, 10**12)  # of the largest number in a formula: a computer's own rounding
 MOST_CAUSES = 3
 UNWRITTEN = Fraction(1, 2000)  # how much rounding may change a number that was not written down
-NO_CAUSE = "no likely cause found"
 TOO_COARSE = "rounded too early"
 
 

@@ -93,10 +93,12 @@ p, h1, h2, dt, dd { overflow-wrap: anywhere; }
 .result { font-weight: 600; background: #d6eadf; padding: 0 .3rem; }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: .1rem 1rem; margin: .5rem 0; }
 dd { margin: 0; }
-dl.numbers { grid-template-columns: repeat(auto-fill, minmax(9.5rem, 1fr)); }
+dl.numbers { grid-template-columns: repeat(auto-fill, minmax(13rem, 1fr)); }
 dl.numbers > div { display: flex; gap: .5rem; }
+dl.numbers dd { white-space: nowrap; }
 button { font: inherit; padding: .5rem 1rem; border: 1px solid #0072b2; background: #0072b2; color: #fff;
   border-radius: .25rem; }
+@page { margin: 15mm; }
 @media print {
   body { max-width: none; padding: 0; font-size: 10.5pt; }
   .screen { display: none; }
@@ -205,7 +207,7 @@ def _meanings(rows: list[tuple[str, str]]) -> str:
 LATEX_STYLE = r"""\renewcommand{\formula}[1]{{\raggedright\hangindent=2em \hangafter=1
   $\displaystyle #1$\par}\smallskip}
 \newcommand{\gap}{\fbox{\rule{0pt}{1.2ex}\rule{1em}{0pt}}}
-\newcommand{\blank}{\rule[-0.6ex]{7em}{0.4pt}}
+\newcommand{\asked}{\penalty0 \mbox{${}= \rule[-0.6ex]{7em}{0.4pt}$}}
 \newcommand{\result}[1]{\mathbf{#1}}
 """
 
@@ -234,9 +236,10 @@ def _to_latex(sheet: Sheet, solved: bool) -> str:
         for line in section.items:
             assert isinstance(line, Line)
             sides = writer.sides(line)
-            if line.name in sheet.blanks:
-                sides = [*sides[:-1], rf"\result{{{sides[-1]}}}"] if solved else [*sides, r"\blank"]
-            blocks.append(rf"\formula{{{' = '.join(sides)}}}")
+            if line.name in sheet.blanks and solved:
+                sides = [*sides[:-1], rf"\result{{{sides[-1]}}}"]
+            blank = r" \asked" if line.name in sheet.blanks and not solved else ""
+            blocks.append(rf"\formula{{{' = '.join(sides)}{blank}}}")
     return "\n".join([*blocks, r"\end{document}"]) + "\n"
 
 
