@@ -96,7 +96,7 @@ def through(activation: str, A: np.ndarray, dA: np.ndarray) -> np.ndarray:
     return dA
 
 
-def loss_of(loss: str, activation: str, O: np.ndarray, Y: np.ndarray) -> np.ndarray:  # noqa: E741
+def loss_of(loss: str, activation: str, O: np.ndarray, Y: np.ndarray) -> np.ndarray:
     """Return the loss of each example, (n_examples,)."""
     if loss == "half_squared_error":
         return 0.5 * np.sum((O - Y) ** 2, axis=1)
@@ -108,7 +108,7 @@ def loss_of(loss: str, activation: str, O: np.ndarray, Y: np.ndarray) -> np.ndar
     return surprise.sum(axis=1)
 
 
-def slope_of_loss(loss: str, activation: str, O: np.ndarray, Y: np.ndarray) -> np.ndarray:  # noqa: E741
+def slope_of_loss(loss: str, activation: str, O: np.ndarray, Y: np.ndarray) -> np.ndarray:
     """Return ∂loss/∂output, (n_examples, n_outputs)."""
     if loss == "half_squared_error":
         return O - Y
@@ -129,7 +129,7 @@ def gradients(layers: list[Dense], part: Table, loss: str) -> list[tuple[np.ndar
     return found
 
 
-def right_answers(O: np.ndarray, Y: np.ndarray) -> np.ndarray:  # noqa: E741
+def right_answers(O: np.ndarray, Y: np.ndarray) -> np.ndarray:
     """Return which outputs name the expected class; a single output says yes from 0.5 on."""
     if Y.shape[1] == 1:
         return ((O >= 0.5) == (Y >= 0.5))[:, 0]

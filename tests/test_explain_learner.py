@@ -20,12 +20,12 @@ from tinyglass.explain.course.gesture import HIDDEN, NETWORK, OUTPUT
 from tinyglass.explain.course.neuron import CHAPTER
 from tinyglass.explain.explanation import Line, Table
 from tinyglass.explain.formats.formula import ExactWriter
-from tinyglass.explain.learner import explain_file
+from tinyglass.explain.learner.explaining import explain_file
+from tinyglass.explain.learner.written import parse
 from tinyglass.explain.mistakes import loss_of, true_rule, with_printed_rule
 from tinyglass.explain.notation import Style
 from tinyglass.explain.replay import exactly
 from tinyglass.explain.working import work
-from tinyglass.explain.written import parse
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 GESTURE = NETWORK.format("[0.051, 0.467, 1.205]", "[1, 0]", HIDDEN, OUTPUT)

@@ -31,13 +31,15 @@ from tinyglass import (
     train_examples,
 )
 from tinyglass.engine import order_of, track
-from tinyglass.explain import history, loss_history, moments, movers
-from tinyglass.explain.drawing_history import HEIGHT, WIDTH, is_early, plot_text
 from tinyglass.explain.explanation import Figure, Table
-from tinyglass.explain.history import trace_history
-from tinyglass.explain.movers import recording_names
+from tinyglass.explain.history import losses as loss_history
+from tinyglass.explain.history import moments, movers
+from tinyglass.explain.history import trace as history
+from tinyglass.explain.history.drawing import HEIGHT, WIDTH, is_early, plot_text
+from tinyglass.explain.history.movers import recording_names
+from tinyglass.explain.history.trace import trace_history
+from tinyglass.explain.history.without import without
 from tinyglass.explain.replay import restore
-from tinyglass.explain.without import without
 from tinyglass.network import flatten, with_parameters
 
 FORMATS = ("text", "markdown", "latex", "html", "json")

@@ -11,7 +11,7 @@ import numpy as np
 from .arithmetic import ACTIVATIONS
 from .figures import draw_network
 from .network import Layer, Network
-from .report.html import figure, text
+from .pages import figure, text
 from .report.training import training_curves
 from .runs import Run
 

@@ -95,7 +95,7 @@ def _explanation(options: argparse.Namespace) -> Explanation:
         return explain_course(name, as_printed=options.as_printed, **wishes)
     path = Path(options.target)
     if path.suffix.lower() == ".toml":
-        from ..explain.learner import explain_file
+        from ..explain.learner.explaining import explain_file
 
         _refuse(options, "a FILE.toml", "epoch", "step", "recordings")
         return explain_file(

@@ -65,7 +65,7 @@ def history_verb(options: argparse.Namespace) -> int:
 
 
 def _of_number(options: argparse.Namespace, wishes: dict[str, Any]) -> Explanation:
-    from ..explain.history import check_wish, trace_history
+    from ..explain.history.trace import check_wish, trace_history
     from ..figures import check_picture
 
     if options.score:
@@ -85,7 +85,7 @@ def _of_number(options: argparse.Namespace, wishes: dict[str, Any]) -> Explanati
 
 
 def _without(options: argparse.Namespace, wishes: dict[str, Any]) -> Explanation:
-    from ..explain.without import without
+    from ..explain.history.without import without
 
     given = [f"--{name}" for name in OF_A_NUMBER if getattr(options, name) not in (None, False)]
     if given:

@@ -8,12 +8,12 @@ from pathlib import Path
 from .. import __version__
 from ..evaluation import Score
 from ..findings import Finding
+from ..pages import STYLE, section, text
 from ..recordings import COURSE, Recording
 from ..rejection import Rejection
 from ..runs import Run
 from ..storage import write_atomically
 from .data import account, finding_list, recording_facts
-from .html import STYLE, section, text
 from .score import rejection_table, score_tables, summary, worst_answers
 from .training import choice_table, network_tables, reproduce_lines, setting_table, training_curves
 

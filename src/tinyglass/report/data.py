@@ -9,9 +9,9 @@ import numpy as np
 
 from ..figures import draw_recordings
 from ..findings import Finding
+from ..pages import details, figure, table
 from ..recordings import DataSet, Dropped, Recording, Repair
 from ..runs import Run
-from .html import details, figure, table
 
 MOST_NAMED = 3  # recordings to a finding
 

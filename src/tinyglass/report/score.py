@@ -8,10 +8,10 @@ import numpy as np
 
 from ..evaluation import Score
 from ..figures import draw_pairs
+from ..pages import figure, percent, table, text
 from ..recordings import Recording
 from ..rejection import Rejection
 from ..runs import Run
-from .html import figure, percent, table, text
 
 MOST_DRAWN = 6  # wrongly answered recordings
 

@@ -6,9 +6,9 @@ import numpy as np
 
 from ..figures import draw_curves, draw_network
 from ..network import Network
+from ..pages import details, figure, percent, table, text
 from ..runs import Run
 from ..settings import Settings, explain_field, show_value
-from .html import details, figure, percent, table, text
 
 MOST_WEIGHTS_LISTED = 5000
 

@@ -1,6 +1,6 @@
 """A worksheet's own file: TOML with the network, the step, and a place for every answer.
 
-The network and the step are written as a learner writes them for `tinyglass.explain.learner`;
+The network and the step are written as a learner writes them for `tinyglass.explain.learner.written`;
 ``[sheet]`` says what else a step of a training starts from, and ``[[lines]]`` takes the answers.
 """
 
@@ -17,10 +17,10 @@ import numpy as np
 
 from ..arithmetic import Gradient
 from ..errors import ArgumentError, nearest, printable
+from ..explain.learner.written import CONSTANTS, parse
 from ..explain.notation import exact_text
 from ..explain.replay import exactly
 from ..explain.step import Focus
-from ..explain.written import CONSTANTS, parse
 from .answers import Filled, read_filled
 from .gaps import GapWriter
 from .problem import Problem, course_problem

@@ -11,10 +11,10 @@ import numpy as np
 
 from ..arithmetic import Gradient, Layer
 from ..errors import ArgumentError, nearest
+from ..explain.learner.written import parse
 from ..explain.replay import exactly, find_place, replay_step, restore
 from ..explain.step import Focus, find_focus, name_of
 from ..explain.working import Step
-from ..explain.written import parse
 from ..recordings import Recording
 from ..runs import Run
 

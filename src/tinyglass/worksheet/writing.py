@@ -11,8 +11,8 @@ from ..explain.explanation import Line
 from ..explain.formats.latex import PREAMBLE, words
 from ..explain.notation import WORDS
 from ..explain.tracing import Symbol
-from ..report.html import STYLE as PAGE_STYLE
-from ..report.html import text
+from ..pages import STYLE as PAGE_STYLE
+from ..pages import text
 from .files import head_of, lines_of, to_toml
 from .gaps import GapWriter, LatexGapWriter
 from .sheet import Sheet

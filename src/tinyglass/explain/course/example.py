@@ -7,11 +7,11 @@ from fractions import Fraction
 from typing import Any, NamedTuple
 
 from ..explanation import Section, Table
-from ..learner import make_lines
+from ..learner.explaining import make_lines
+from ..learner.written import parse
 from ..lines import Lines
 from ..notation import Notation, Style, make_notation
 from ..replay import exactly
-from ..written import parse
 
 FOUR_DECIMALS = Style(decimals=4)
 

@@ -9,8 +9,8 @@ from itertools import groupby
 from pathlib import Path
 
 from ... import __version__
-from ...report import html as pieces
-from ...report.html import text
+from ... import pages as pieces
+from ...pages import text
 from ..explanation import Explanation, Figure, Line, Section, Table
 from ..notation import Notation, Style
 from .formula import LatexWriter, Writer

@@ -8,21 +8,21 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import ArgumentError, nearest
-from ..figures import check_picture, write_picture
-from ..network import Network
-from ..preparation import Examples
-from ..recordings import Recording
-from ..runs import Run
-from .drawing_history import Panel, draw_history, is_early, plot_text, svg_of_history
-from .explanation import Explanation, Figure, Section, Table
-from .loss_history import loss_sections
+from ...errors import ArgumentError, nearest
+from ...figures import check_picture, write_picture
+from ...network import Network
+from ...preparation import Examples
+from ...recordings import Recording
+from ...runs import Run
+from ..explanation import Explanation, Figure, Section, Table
+from ..notation import BIAS, PLAIN_STYLE, Notation, Style, make_notation
+from ..replay import restore
+from ..step import find_focus
+from ..tracing import Symbol
+from .drawing import Panel, draw_history, is_early, plot_text, svg_of_history
+from .losses import loss_sections
 from .moments import Track, best_epoch_of, epoch_number, make_track, milestones, thinned, when
 from .movers import mover_sections
-from .notation import BIAS, PLAIN_STYLE, Notation, Style, make_notation
-from .replay import restore
-from .step import find_focus
-from .tracing import Symbol
 
 POINTS = 400  # of a plot
 MOST_NAMED = 12  # weights that a plot and a table name

@@ -9,13 +9,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..engine import OF_L2, OF_LIMIT, OF_NOTHING, Movements, watch_weights
-from ..preparation import Examples
-from ..runs import Run
-from .explanation import Section, Table
+from ...engine import OF_L2, OF_LIMIT, OF_NOTHING, Movements, watch_weights
+from ...preparation import Examples
+from ...runs import Run
+from ..explanation import Section, Table
+from ..notation import Notation, Style
+from ..step import name_of
 from .moments import Track, length, step_command
-from .notation import Notation, Style
-from .step import name_of
 
 KEEP = 8  # steps that are shown
 MOST_MOVERS = 10

@@ -8,12 +8,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..engine import track
-from ..network import Network
-from ..preparation import Examples
-from ..runs import Run
-from .notation import BIAS
-from .tracing import Symbol
+from ...engine import track
+from ...network import Network
+from ...preparation import Examples
+from ...runs import Run
+from ..notation import BIAS
+from ..tracing import Symbol
 
 LARGEST_TRACK = 64 * 2**20  # bytes
 MOST_MOMENTS = 10_000

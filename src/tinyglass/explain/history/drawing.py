@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..errors import printable
-from ..figures import GREEN, GREY, LARGEST_DRAWN, PAIR_COLOURS, as_svg
+from ...errors import printable
+from ...figures import GREEN, GREY, LARGEST_DRAWN, PAIR_COLOURS, as_svg
 
 WIDTH, HEIGHT = 60, 12  # characters
 BANDS = ((0, 100, 0.15), (10, 90, 0.25), (25, 75, 0.4))  # percentiles, and how dark

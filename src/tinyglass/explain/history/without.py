@@ -9,19 +9,19 @@ from typing import Any, NamedTuple
 import msgspec
 import numpy as np
 
-from ..errors import ArgumentError, DivergenceError, nearest
-from ..network import Network, flatten
-from ..preparation import Examples
-from ..recordings import Recording
-from ..runs import Run
-from ..training import Watch, train_examples
-from .explanation import Explanation, Section, Table
-from .loss_history import losses_of
+from ...errors import ArgumentError, DivergenceError, nearest
+from ...network import Network, flatten
+from ...preparation import Examples
+from ...recordings import Recording
+from ...runs import Run
+from ...training import Watch, train_examples
+from ..explanation import Explanation, Section, Table
+from ..notation import PLAIN_STYLE, Notation, Style, make_notation
+from ..replay import restore
+from .losses import losses_of
 from .moments import length, weight_symbols
 from .movers import recording_names
-from .notation import PLAIN_STYLE, Notation, Style, make_notation
-from .replay import restore
-from .score_without import score_section
+from .scores import score_section
 
 MOST_WEIGHTS = 15
 MOST_LISTED = 8  # recordings that a message offers

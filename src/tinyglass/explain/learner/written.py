@@ -9,13 +9,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..arithmetic import ACTIVATIONS, LOSSES, OPTIMIZERS, Gradient, Layer, Update
-from ..engine import check_targets
-from ..errors import ArgumentError, StorageError, nearest
-from ..network import Layer as NetworkLayer
-from ..network import Network
-from ..preparation import Examples
-from ..settings import make_settings
+from ...arithmetic import ACTIVATIONS, LOSSES, OPTIMIZERS, Gradient, Layer, Update
+from ...engine import check_targets
+from ...errors import ArgumentError, StorageError, nearest
+from ...network import Layer as NetworkLayer
+from ...network import Network
+from ...preparation import Examples
+from ...settings import make_settings
+from ..working import Step
 from .toml_source import (
     POINT,
     Source,
@@ -27,7 +28,6 @@ from .toml_source import (
     parse_toml,
     row_of,
 )
-from .working import Step
 
 CONSTANTS = {
     "learning_rate": (),

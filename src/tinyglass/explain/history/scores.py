@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import TinyglassError
-from ..evaluation import Score, evaluate, score_network
-from ..recordings import Recording
-from ..runs import Run
-from ..training import parted
-from ..units import same_units
-from .explanation import Section, Table
+from ...errors import TinyglassError
+from ...evaluation import Score, evaluate, score_network
+from ...recordings import Recording
+from ...runs import Run
+from ...training import parted
+from ...units import same_units
+from ..explanation import Section, Table
 
 MOST_SCORED = 20  # recordings, of which each is left out in turn unasked
 SECONDS = 20.0  # that this may take

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from html import escape
 from typing import Any
 
-from ..errors import printable
+from .errors import printable
 
 STYLE = """
 :root { color-scheme: light; }

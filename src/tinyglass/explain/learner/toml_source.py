@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..errors import ArgumentError, nearest
+from ...errors import ArgumentError, nearest
 
 LARGEST_SIZE = 300  # digits of a number, before and behind the point
 POINT = "A number is written with a point: 0.3"

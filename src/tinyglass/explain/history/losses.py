@@ -8,16 +8,16 @@ from typing import Any
 
 import numpy as np
 
-from .. import arithmetic
-from ..engine import track
-from ..figures import LARGEST_DRAWN, write_picture
-from ..network import Network, with_parameters
-from ..preparation import Examples
-from ..runs import Run
-from .drawing_history import Panel, draw_history, is_early, plot_text, svg_of_history
-from .explanation import Figure, Section, Table
+from ... import arithmetic
+from ...engine import track
+from ...figures import LARGEST_DRAWN, write_picture
+from ...network import Network, with_parameters
+from ...preparation import Examples
+from ...runs import Run
+from ..explanation import Figure, Section, Table
+from ..step import name_of
+from .drawing import Panel, draw_history, is_early, plot_text, svg_of_history
 from .moments import LARGEST_TRACK, best_epoch_of, milestones, spread, step_command, when
-from .step import name_of
 
 MOST_EPOCHS = 8  # in which the loss moved most
 MOST_SHOWN = 10  # examples

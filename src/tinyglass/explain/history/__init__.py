@@ -1,0 +1,1 @@
+"""How a training moved, who moved it, and what it would be without one recording."""

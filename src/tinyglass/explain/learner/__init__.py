@@ -1,0 +1,1 @@
+"""What a learner wrote down in a TOML file, explained."""
