@@ -31,6 +31,7 @@ bench: install
 
 docs: install
 	$(BIN)/python docs/make_reference.py
+	$(BIN)/python docs/make_lessons.py
 
 install: .venv/installed
 

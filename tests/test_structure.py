@@ -17,7 +17,8 @@ from tinyglass import arithmetic, cli, settings
 ROOT = Path(__file__).parent.parent
 SOURCE = ROOT / "src" / "tinyglass"
 
-# The journey of the data, and for each stop the stops that it may know.
+# The journey of the data, and for each stop the stops that it may know. (`network` and `runs` know
+# `notebook` only when a notebook asks them for their picture.)
 ARROWS = {
     "errors": set(),
     "arithmetic": set(),
@@ -28,11 +29,11 @@ ARROWS = {
     "units": {"recordings"},
     "inputs": set(),
     "augmentation": {"inputs"},
-    "network": {"errors", "arithmetic", "inputs", "storage", "_core"},
+    "network": {"_core", "arithmetic", "errors", "inputs", "notebook", "storage"},
     "preparation": {"augmentation", "errors", "inputs", "network", "recordings", "units"},
     "splits": {"errors", "findings", "network", "recordings", "settings"},
-    "runs": {"errors", "network", "settings", "storage"},
-    "engine": {"arithmetic", "errors", "network", "preparation", "runs", "settings", "_core"},
+    "runs": {"errors", "network", "notebook", "preparation", "settings", "storage"},
+    "engine": {"_core", "arithmetic", "errors", "network", "preparation", "runs", "settings"},
     "parallel": set(),
     "prediction": {"errors", "network", "preparation", "recordings"},
     "choice": {
@@ -85,12 +86,13 @@ ARROWS = {
     },
     "gestures": {"errors", "prediction", "recordings", "settings", "training"},
     "figures": {"errors", "network", "recordings", "storage"},
+    "pages": {"errors"},
     "report": {
-        "errors",
         "evaluation",
         "figures",
         "findings",
         "network",
+        "pages",
         "recordings",
         "rejection",
         "runs",
@@ -98,6 +100,40 @@ ARROWS = {
         "storage",
     },
     "estimators": {"errors", "network", "preparation", "printing", "runs", "settings", "training"},
+    "explain": {
+        "arithmetic",
+        "engine",
+        "errors",
+        "evaluation",
+        "figures",
+        "inputs",
+        "network",
+        "pages",
+        "prediction",
+        "preparation",
+        "recordings",
+        "runs",
+        "settings",
+        "training",
+        "units",
+    },
+    "notebook": {"arithmetic", "figures", "network", "pages", "report", "runs"},
+    "diagnosis": {
+        "arithmetic",
+        "engine",
+        "errors",
+        "evaluation",
+        "explain",
+        "findings",
+        "network",
+        "preparation",
+        "recordings",
+        "runs",
+        "settings",
+        "training",
+        "units",
+    },
+    "worksheet": {"arithmetic", "errors", "explain", "pages", "recordings", "runs", "storage"},
     "printing": {
         "errors",
         "evaluation",
@@ -110,8 +146,10 @@ ARROWS = {
         "settings",
     },
     "cli": {
+        "diagnosis",
         "errors",
         "evaluation",
+        "explain",
         "figures",
         "findings",
         "network",
@@ -126,6 +164,7 @@ ARROWS = {
         "storage",
         "training",
         "units",
+        "worksheet",
     },
 }
 HEAVY = {"sklearn", "scipy", "matplotlib", "rich", "pandas", "polars"}
@@ -221,7 +260,15 @@ def test_every_public_name_is_documented_with_an_example(name):
     assert text
     assert text.splitlines()[0].endswith((".", ":"))
     error = inspect.isclass(thing) and issubclass(thing, tinyglass.TinyglassError)
-    record = name in ("Prediction", "Progress", "Score", "Watch", "Run")  # made by a function with an example
+    record = name in (
+        "Diagnosis",
+        "Explanation",
+        "Prediction",
+        "Progress",
+        "Score",
+        "Watch",
+        "Run",
+    )  # made by a function with an example
     assert ">>>" in text or error or record, f"{name} shows no example"
     if inspect.isfunction(thing):
         for parameter in inspect.signature(thing).parameters:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -70,7 +71,7 @@ def diagnose_verb(options: argparse.Namespace) -> int:
     case = open_case(run, recordings, _score(run, recordings, options), _tested(run))
     looked = examine(case)
     trials = _tried(case, sorted_faults(looked), options.tried)
-    if options.save is not None:
+    if options.save is not None and trials:
         _save(trials[0], options.save)
     remaining = [sorted_faults(examine(_scored(trial.case, options))) for trial in trials]
     explanation = explain_diagnosis(
@@ -124,9 +125,8 @@ def _tried(case: Case, faults: Sequence[Diagnosis], wish: str | None) -> list[Tr
     curable = [fault for fault in faults if fault.can_be_tried]
     if wish in (ALL, EACH):
         if not curable:
-            raise ArgumentError(
-                "No finding has a remedy that can be tried", "--try", "Leave --try out to see what was found"
-            )
+            print("tinyglass: no finding has a remedy that could be tried.", file=sys.stderr)
+            return []
         if wish == EACH:
             return [try_remedies(case, [fault]) for fault in curable]
         # What mends a cause mends what follows from it.
