@@ -24,13 +24,13 @@ from tinyglass import (
     predict,
     train,
 )
-from tinyglass.explain.attribution import Path, layers_of, mean_slopes, pieces, slopes_at
-from tinyglass.explain.contributions import attribute
-from tinyglass.explain.drawing_prediction import draw_contributions
 from tinyglass.explain.explanation import Figure, Table
-from tinyglass.explain.prediction import explain_prediction
-from tinyglass.explain.readings import baseline_of, see
-from tinyglass.explain.smallest_change import Trials, smallest_changes
+from tinyglass.explain.prediction.attribution import Path, layers_of, mean_slopes, pieces, slopes_at
+from tinyglass.explain.prediction.contributions import attribute
+from tinyglass.explain.prediction.drawing import draw_contributions
+from tinyglass.explain.prediction.explaining import explain_prediction
+from tinyglass.explain.prediction.readings import baseline_of, see
+from tinyglass.explain.prediction.smallest_change import Trials, smallest_changes
 from tinyglass.preparation import prepare_inputs
 
 STRAIGHT = ("linear", "relu", "leaky_relu")

@@ -52,6 +52,7 @@ _HOME = {
     "Explanation": "explain.explanation",
     "explain_step": "explain.step",
     "explain_course": "explain.course",
+    "explain_prediction": "explain.prediction.explaining",
     "explain_file": "explain.learner.explaining",
     "trace_history": "explain.history.trace",
     "without": "explain.history.without",

@@ -134,7 +134,7 @@ def _of_step(options: argparse.Namespace, path: Path, wishes: dict[str, Any]) ->
 
 
 def _of_prediction(options: argparse.Namespace) -> Explanation:
-    from ..explain.prediction import explain_prediction
+    from ..explain.prediction.explaining import explain_prediction
     from ..printing import progress_bar
 
     _refuse(options, "a prediction", *OF_A_STEP, "as_printed", "check_gradients", "exact", "recordings")

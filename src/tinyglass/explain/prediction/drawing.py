@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import printable
-from ..figures import BEHIND_TEXT, BLUE, GREY, LARGEST_DRAWN, MOST_COLUMNS, ORANGE, as_svg
-from ..recordings import Recording
+from ...errors import printable
+from ...figures import BEHIND_TEXT, BLUE, GREY, LARGEST_DRAWN, MOST_COLUMNS, ORANGE, as_svg
+from ...recordings import Recording
 
 BETWEEN = "#d4d4d4"  # of what hardly contributed
 NUMBERED = 3  # of the strongest readings carry their rank

@@ -7,17 +7,17 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import ArgumentError, RecordingError
-from ..network import Network
-from ..prediction import answers, as_rows, predict
-from ..recordings import Recording
+from ...errors import ArgumentError, RecordingError
+from ...network import Network
+from ...prediction import answers, as_rows, predict
+from ...recordings import Recording
+from ..explanation import Explanation, Section, Table
+from ..notation import PLAIN_STYLE, Style, make_notation
+from .case import Case
+from .changes import changes, steepest
 from .contributions import attribute
-from .explanation import Explanation, Section, Table
-from .notation import PLAIN_STYLE, Style, make_notation
-from .prediction_case import Case
-from .prediction_changes import changes, steepest
-from .prediction_contributions import contributions, inputs, lines
 from .readings import see
+from .sections import contributions, inputs, lines
 from .smallest_change import Change, smallest_changes
 
 MOST_RECORDINGS = 5

@@ -6,10 +6,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..network import Network
-from ..prediction import Prediction
+from ...network import Network
+from ...prediction import Prediction
+from ..notation import Style
 from .contributions import Attribution, Parts
-from .notation import Style
 from .readings import Seen
 from .smallest_change import Change
 

@@ -6,11 +6,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .. import arithmetic
-from ..network import Network
+from ... import arithmetic
+from ...network import Network
+from ..working import feedforward
 from .attribution import Path, Slopes, is_piecewise_linear, layers_of, mean_slopes, slopes_at
 from .readings import Seen, baseline_of, powers_of, shares, standing_still
-from .working import feedforward
 
 
 class Parts(NamedTuple):
@@ -81,7 +81,7 @@ def attribute(network: Network, seen: Seen) -> Attribution:
     Examples
     --------
     >>> from tinyglass import read_recordings, train
-    >>> from tinyglass.explain.readings import see
+    >>> from tinyglass.explain.prediction.readings import see
     >>> course = read_recordings()
     >>> network = train(course).network
     >>> found = attribute(network, see(course[0], network.preparation))

@@ -22,11 +22,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .. import arithmetic
-from ..arithmetic import Layer, Signals
-from ..errors import ArgumentError
-from ..network import Network
-from .working import feedforward
+from ... import arithmetic
+from ...arithmetic import Layer, Signals
+from ...errors import ArgumentError
+from ...network import Network
+from ..working import feedforward
 
 PIECEWISE_LINEAR = ("linear", "relu", "leaky_relu")
 MOST_AT_ONCE = 2**22  # numbers

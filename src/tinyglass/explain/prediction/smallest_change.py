@@ -9,12 +9,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .. import arithmetic
-from .. import network as networks
-from ..arithmetic import Layer
-from ..inputs import MOST_STACKED, resample
-from ..network import Network
-from ..prediction import UNKNOWN, predict, tempered
+from ... import arithmetic
+from ... import network as networks
+from ...arithmetic import Layer
+from ...inputs import MOST_STACKED, resample
+from ...network import Network
+from ...prediction import UNKNOWN, predict, tempered
 from .attribution import is_piecewise_linear, layers_of, pieces, roots_of, slopes_at
 from .readings import Seen, measure_channel
 
@@ -110,7 +110,7 @@ def that_matter(seen: Seen) -> tuple[np.ndarray, np.ndarray]:
     Examples
     --------
     >>> from tinyglass import fit_preparation, read_recordings
-    >>> from tinyglass.explain.readings import see
+    >>> from tinyglass.explain.prediction.readings import see
     >>> recordings = read_recordings()
     >>> that_matter(see(recordings[0], fit_preparation(recordings)))[0].tolist()
     [0, 1, 2]
@@ -134,7 +134,7 @@ def scales_of(seen: Seen) -> np.ndarray:
     Examples
     --------
     >>> from tinyglass import fit_preparation, read_recordings
-    >>> from tinyglass.explain.readings import see
+    >>> from tinyglass.explain.prediction.readings import see
     >>> recordings = read_recordings()
     >>> scales_of(see(recordings[0], fit_preparation(recordings, scale=100.0))).tolist()
     [100.0]

@@ -9,11 +9,11 @@ from typing import NamedTuple
 import msgspec
 import numpy as np
 
-from ..inputs import FEATURES, MOST_STACKED, STATISTICS, measure, resample
-from ..network import Preparation
-from ..preparation import Material, apply_rows, cut, prepare_pieces
-from ..recordings import Recording
-from ..units import convert_units
+from ...inputs import FEATURES, MOST_STACKED, STATISTICS, measure, resample
+from ...network import Preparation
+from ...preparation import Material, apply_rows, cut, prepare_pieces
+from ...recordings import Recording
+from ...units import convert_units
 
 STEP = 1e-5  # of a channel's deviation: how far a reading is moved to see what it moves
 

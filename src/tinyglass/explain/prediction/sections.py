@@ -6,15 +6,15 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from .. import arithmetic
-from ..errors import printable
-from ..network import Network
+from ... import arithmetic
+from ...errors import printable
+from ...network import Network
+from ..explanation import Figure, Line, Table
+from ..tracing import Symbol, Traced
+from .case import Case
 from .contributions import Parts
-from .drawing_prediction import draw_contributions, is_timed, times_of
-from .explanation import Figure, Line, Table
-from .prediction_case import Case
+from .drawing import draw_contributions, is_timed, times_of
 from .smallest_change import that_matter
-from .tracing import Symbol, Traced
 
 STRONGEST = 10  # readings and inputs in a table
 MOST_TERMS = 12  # channels whose baselines are said

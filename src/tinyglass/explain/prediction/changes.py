@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from .explanation import Table
-from .prediction_case import Case
+from ..explanation import Table
+from .case import Case
 from .smallest_change import FEW, MOST_SEARCHED, REACH, WALKED, Change, Trials, that_matter
 
 STRONGEST = 10  # readings in a table
