@@ -306,7 +306,7 @@ def _trimmed(text: str) -> str:
     mantissa, e, power = text.partition("e")
     if "." in mantissa:
         mantissa = mantissa.rstrip("0").rstrip(".")
-    return ("0" if mantissa == "-0" else mantissa) + e + power
+    return "0" if mantissa in ("0", "-0") else mantissa + e + power
 
 
 def exact_text(value: Decimal | Fraction) -> str:
@@ -329,4 +329,6 @@ def exact_text(value: Decimal | Fraction) -> str:
         digits = str(abs(value.numerator) * 10**places // value.denominator).rjust(places + 1, "0")
         sign = "-" if value < 0 else ""
         return sign + (f"{digits[:-places]}.{digits[-places:]}" if places else digits)
+    if not value:
+        return "0"
     return _trimmed(f"{value:f}") if -20 < value.adjusted() < 40 else str(value.normalize())

@@ -57,7 +57,7 @@ def words(text: str) -> str:
     """
     text = re.sub(r"([\\`*_{}\[\]<>#|~]|&(?=#?\w+;)|:(?=[\w+-]+:))", r"\\\1", printable(text)).strip(" ")
     text = re.sub(r"^([-+=])", r"\\\1", text)
-    text = re.sub(r"^(\d+)([.)])", r"\1\\\2", text)
+    text = re.sub(r"^(\d+)([.)])(?=\s|$)", r"\1\\\2", text)
     # Beside formulas, GitHub wants a dollar in a tag of its own, and Jupyter a backslash before it.
     return text.replace("$", r"<span>\$</span>")
 
