@@ -30,8 +30,8 @@ from tinyglass.errors import DivergenceError
 from tinyglass.explain import formats
 from tinyglass.explain import replay as replaying
 from tinyglass.explain.explanation import Line, Table
+from tinyglass.explain.focus import find_focus
 from tinyglass.explain.notation import Style, exact_text
-from tinyglass.explain.step import find_focus
 from tinyglass.explain.tracing import Traced, parts
 from tinyglass.runs import Run
 

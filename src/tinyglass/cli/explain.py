@@ -114,7 +114,8 @@ def _explanation(options: argparse.Namespace) -> Explanation:
 
 
 def _of_step(options: argparse.Namespace, path: Path, wishes: dict[str, Any]) -> Explanation:
-    from ..explain.step import explain_step, find_focus
+    from ..explain.focus import find_focus
+    from ..explain.step import explain_step
 
     run = open_run(path)
     find_focus(run.network, options.neuron, options.weight)  # before anything is read

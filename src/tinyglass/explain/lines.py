@@ -281,6 +281,22 @@ class Lines(NamedTuple):
         return [penalty, Line(Symbol("mean_loss"), number + _named(penalty))]
 
 
+def constants(step: Step) -> list[Line]:
+    """Return the settings that the update uses."""
+    rule = step.rule
+    used = [("rate", step.rate)]
+    if rule.optimizer in ("momentum", "nesterov"):
+        used.append(("momentum", rule.momentum))
+    if rule.optimizer == "adam":
+        used += [(name, getattr(rule, name)) for name in ("beta1", "beta2", "epsilon")]
+        used.append(("updates", step.updates))
+    if rule.l2:
+        used.append(("l2", rule.l2))
+    if rule.weight_limit is not None:
+        used.append(("limit", rule.weight_limit))
+    return [Line(Symbol(what), Traced(value)) for what, value in used]
+
+
 def given(number: Traced) -> Line:
     """Return the line of a named number that is given, and not made by a formula."""
     assert number.symbol is not None

@@ -17,10 +17,10 @@ import numpy as np
 
 from ..arithmetic import Gradient
 from ..errors import ArgumentError, nearest, printable
+from ..explain.focus import Focus
 from ..explain.learner.written import CONSTANTS, parse
 from ..explain.notation import exact_text
 from ..explain.replay import exactly
-from ..explain.step import Focus
 from .answers import Filled, read_filled
 from .gaps import GapWriter
 from .problem import Problem, course_problem

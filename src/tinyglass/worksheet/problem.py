@@ -11,9 +11,10 @@ import numpy as np
 
 from ..arithmetic import Gradient, Layer
 from ..errors import ArgumentError, nearest
+from ..explain.focus import Focus, find_focus
 from ..explain.learner.written import parse
 from ..explain.replay import exactly, find_place, replay_step, restore
-from ..explain.step import Focus, find_focus, name_of
+from ..explain.step import name_of
 from ..explain.working import Step
 from ..recordings import Recording
 from ..runs import Run

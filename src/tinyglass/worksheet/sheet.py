@@ -14,7 +14,7 @@ from ..errors import ArgumentError, nearest
 from ..explain.explanation import Line, Section
 from ..explain.lines import Lines
 from ..explain.notation import Notation, Style, make_notation
-from ..explain.step import all_weights, step_sections
+from ..explain.sections import all_weights, step_sections
 from ..explain.tracing import Symbol, Traced, parts
 from ..explain.working import work
 from .problem import DIGITS, Problem

@@ -11,7 +11,7 @@ from ..explanation import Explanation, Line, Section, Table
 from ..lines import Lines
 from ..mistakes import LABEL, printed_or_sum
 from ..notation import PLAIN_STYLE, Style
-from ..step import feedforward_section
+from ..sections import feedforward_section
 from ..tracing import Symbol, Traced
 from .example import Example, given_section, make_example
 

@@ -11,7 +11,7 @@ from ..explanation import Explanation, Line, Section, Table
 from ..lines import Lines
 from ..mistakes import Mistakes, loss_of, true_rule
 from ..notation import Style
-from ..step import step_sections
+from ..sections import step_sections
 from ..tracing import Symbol, Traced
 from . import gesture_printed
 from .example import FOUR_DECIMALS, given_section, make_example, mistakes_section

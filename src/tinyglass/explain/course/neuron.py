@@ -13,7 +13,7 @@ from ..gradient_check import in_float64
 from ..lines import Lines
 from ..mistakes import Mistakes, true_rule
 from ..notation import PLAIN_STYLE, Style
-from ..step import feedforward_section, step_sections
+from ..sections import feedforward_section, step_sections
 from ..tracing import Symbol, Traced
 from ..working import Step, work
 from .example import given_section, make_example, mistakes_section

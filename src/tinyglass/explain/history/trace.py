@@ -15,9 +15,9 @@ from ...preparation import Examples
 from ...recordings import Recording
 from ...runs import Run
 from ..explanation import Explanation, Figure, Section, Table
+from ..focus import find_focus
 from ..notation import BIAS, PLAIN_STYLE, Notation, Style, make_notation
 from ..replay import restore
-from ..step import find_focus
 from ..tracing import Symbol
 from .drawing import Panel, draw_history, is_early, plot_text, svg_of_history
 from .losses import loss_sections

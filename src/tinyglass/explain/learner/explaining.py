@@ -10,12 +10,13 @@ import numpy as np
 
 from ...errors import ArgumentError
 from ..explanation import Explanation, Section, Table
+from ..focus import find_focus
 from ..gradient_check import in_float64, proof_section
 from ..lines import Lines
 from ..mistakes import Mistakes
 from ..notation import PLAIN_STYLE, Notation, Style, make_notation
 from ..replay import exactly
-from ..step import feedforward_section, find_focus, step_sections
+from ..sections import feedforward_section, step_sections
 from ..tracing import Symbol
 from ..working import Step, Working, feedforward, work
 from .written import Written, read_written
