@@ -31,11 +31,11 @@ from tinyglass import (
 from tinyglass.arithmetic import Gradient, Update
 from tinyglass.arithmetic import Layer as PlainLayer
 from tinyglass.diagnosis import CHECKS, Diagnosis, Place, diagnose, examine, open_case, sorted_faults
-from tinyglass.diagnosis.case import loss_and_gradient
 from tinyglass.diagnosis.curvature import largest_eigenvalue, measure
 from tinyglass.diagnosis.explaining import explain_diagnosis
 from tinyglass.diagnosis.rates import bends, first_outside
 from tinyglass.diagnosis.trials import Trial, retrain, rounded_down, try_remedies
+from tinyglass.engine import loss_and_gradient
 from tinyglass.explain.working import Step, work
 from tinyglass.network import flatten
 from tinyglass.units import same_channels

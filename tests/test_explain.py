@@ -4,6 +4,7 @@ import hashlib
 import json
 import math
 from dataclasses import replace
+from decimal import Decimal
 from fractions import Fraction
 
 import numpy as np
@@ -32,7 +33,7 @@ from tinyglass.explain import replay as replaying
 from tinyglass.explain.explanation import Line, Table
 from tinyglass.explain.focus import find_focus
 from tinyglass.explain.notation import Style, exact_text
-from tinyglass.explain.tracing import Traced, parts
+from tinyglass.explain.tracing import Symbol, Traced, parts
 from tinyglass.runs import Run
 
 FUNCTIONS = {"exp": math.exp, "ln": math.log, "sqrt": math.sqrt, "tanh": math.tanh, "max": max, "min": min}
@@ -321,8 +322,47 @@ def test_a_core_that_differs_from_the_definition_is_an_error(softmax_run, monkey
         ]
 
     monkeypatch.setattr(arithmetic, "gradients", wrong)
-    with pytest.raises(DisagreementError, match="weights of"):
+    with pytest.raises(DisagreementError, match="gradients of"):
         explain_step(softmax_run, epoch=2, step=1)
+
+
+@pytest.mark.parametrize("factor", [-1, 0.5, 1.01])
+def test_wrong_gradients_are_found_however_small_the_learning_rate(monkeypatch, factor):
+    random = np.random.default_rng(1)
+    examples = Examples(random.normal(size=(6, 4)), np.eye(2)[[0, 1, 0, 1, 1, 0]], ("a", "b"))
+    run = train_examples(examples, Settings(hidden=(5,), epochs=2, learning_rate=1e-6, batch=3))
+    assert explain_step(run).facts["difference"] <= 1e-5
+    right = arithmetic.passed_back
+    monkeypatch.setattr(arithmetic, "passed_back", lambda weights, deltas: factor * right(weights, deltas))
+    with pytest.raises(DisagreementError, match="of hidden"):
+        explain_step(run)
+
+
+@pytest.mark.parametrize(
+    "wish",
+    [
+        {"output": "softmax", "loss": "cross_entropy", "learning_rate": 1.0, "epochs": 1000},
+        {"output": "sigmoid", "loss": "cross_entropy", "learning_rate": 3.0, "epochs": 2000},
+    ],
+)
+def test_gradients_of_a_network_that_has_learnt_agree_too(course, wish):
+    run = tinyglass.train(course, tinyglass.make_settings(wish, preset="course"))
+    for example in range(1, 11):
+        proof = explain_step(run, epoch=run.epochs, example=example, check_gradients=True).facts
+        assert proof["gradient_check"]["disagree"] == 0, example
+
+
+def test_gradients_beyond_all_numbers_are_not_compared(course):
+    with pytest.raises(DivergenceError) as error:
+        tinyglass.train(course, tinyglass.make_settings({"learning_rate": 1e9}, preset="course"))
+    run = error.value.run
+    shown = explain_step(run, step=run.updates + 1, check_gradients=True, exact=False)
+    assert shown.facts["gradient_check"]["checked"] == 10
+
+
+def test_a_power_too_large_for_a_decimal_is_infinite():
+    assert arithmetic.exp(Decimal(10) ** 9) == Decimal("Infinity")
+    assert arithmetic.activate("sigmoid", [Decimal(-10) ** 9]) == [0]
 
 
 # ---------------------------------------------------------------- where
@@ -363,6 +403,19 @@ def test_an_example_of_another_step_is_refused_with_its_own(softmax_run):
         explain_step(softmax_run, step=1, example=other)
     step = int(error.value.mend.split()[2].rstrip(","))
     assert other in explain_step(softmax_run, step=step, example=other).facts["examples"]
+
+
+def test_the_courses_names_are_understood():
+    network = tinyglass.start_network((3, 2, 2), ("tanh", "linear"))
+    names = tinyglass.explain.notation.make_notation(network.sizes, network.layer_names, "course")
+    for l, layer in enumerate(network.layers):
+        for j in range(layer.n_outputs):
+            assert find_focus(network, neuron=names.text(Symbol("output", l, j))) == (l, j, None)
+            for i in (*range(layer.n_inputs), -1):
+                assert find_focus(network, weight=names.text(Symbol("weight", l, j, i))) == (l, j, i)
+    for name in ("weight0", "weight17", "weight25", "bias13", "weight1_new"):
+        with pytest.raises(ArgumentError, match="such as"):
+            find_focus(network, weight=name)
 
 
 def test_the_bias_has_a_name():
@@ -479,6 +532,9 @@ def test_the_command_explains_a_step_of_a_training(course_training, here, tmp_pa
         (["--format", "pdf"], "Unknown format 'pdf'"),
         (["--json", "--format", "html"], "contradict"),
         (["--as-printed"], "means nothing for a training"),
+        (["--out", "step.pdf"], "ends in .pdf is not text"),
+        (["--out", "step.tex", "--format", "html"], "ends in .tex is not html"),
+        (["--label", "x"], "--label means nothing for a training"),
         (["--digits", "0"], "whole number of 1 or more"),
         (["--recordings", "nowhere"], "nowhere"),
         (["--weight", "hidden[9,9]"], "has 2 neurons"),

@@ -22,7 +22,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from decimal import Decimal, getcontext, localcontext
+from decimal import Decimal, Overflow, getcontext, localcontext
 from fractions import Fraction
 from typing import Any, NamedTuple
 
@@ -69,7 +69,7 @@ def exp(x: Number) -> Number:
     >>> exp(0.0)
     1.0
     """
-    return _function_of(x, "exp", _float_exp, Decimal.exp)
+    return _function_of(x, "exp", _float_exp, _decimal_exp)
 
 
 def ln(x: Number) -> Number:
@@ -147,6 +147,13 @@ def _float_exp(x: float) -> float:
         return math.exp(x)
     except OverflowError:
         return math.inf
+
+
+def _decimal_exp(x: Decimal) -> Decimal:
+    try:
+        return x.exp()
+    except Overflow:
+        return Decimal("Infinity")
 
 
 def _decimal_tanh(x: Decimal) -> Decimal:

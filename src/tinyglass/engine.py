@@ -24,6 +24,7 @@ from .settings import Settings
 
 LARGEST_TRAINING = 4 * 2**30  # bytes
 LARGEST_TRIAL_EPOCH = 10**8  # examples times weights: about a tenth of a second
+NO_MOVE = 1e-300  # a learning rate that changes no number
 TRIAL_SECONDS, ALL_TRIALS_SECONDS = 0.5, 3.0
 SLICE = 0.04  # seconds in the core between two looks at Ctrl-C
 OF_L2, OF_LIMIT, OF_NOTHING = -1, -2, -3
@@ -383,6 +384,50 @@ def order_of(settings: Settings, n_examples: int, epoch: int) -> np.ndarray:
     if not settings.shuffle:
         return np.arange(n_examples, dtype=np.uint32)
     return _core.epoch_order(n_examples, settings.seed, epoch)
+
+
+def loss_and_gradient(
+    network: Network, examples: Examples, settings: Settings, precision: str = "float64"
+) -> tuple[float, np.ndarray]:
+    """Return the core's mean loss of the examples, penalty included, and its gradient by every parameter.
+
+    The compiled core makes one update that sees all of them, at a learning rate that changes
+    nothing; momentum's first velocity is the gradient.
+
+    Returns
+    -------
+    loss : float, infinite where the network leaves the finite numbers
+    gradient : array, (n_parameters,), in the core's order and of the precision; NaN there
+
+    Examples
+    --------
+    >>> from tinyglass import Layer
+    >>> neuron = Network([Layer([[0.3, 0.9]], None, "linear")])
+    >>> settings = Settings(loss="half_squared_error", output="linear", l2=0.0)
+    >>> loss, gradient = loss_and_gradient(neuron, Examples([[0.1, 0.8]], [[0.4]]), settings)
+    >>> round(loss, 5), gradient.round(3).tolist()
+    (0.06125, [0.035, 0.28])
+    """
+    still = msgspec.structs.replace(
+        settings,
+        optimizer="momentum",
+        learning_rate=NO_MOVE,
+        schedule="constant",
+        batch=0,
+        epochs=1,
+        shuffle=False,
+        weight_limit=None,
+        precision=precision,
+        validation=0.0,
+        patience=0,
+    )
+    trainer = make_trainer(network, examples, None, still)
+    status = "paused"
+    while status == "paused":
+        status = trainer.run(SLICE)
+    if status == "non_finite":
+        return np.inf, np.full(network.n_weights, np.nan)
+    return float(trainer.state()["losses"][0]), np.asarray(trainer.now()["first"])
 
 
 # ---------------------------------------------------------------- movements

@@ -9,6 +9,8 @@ from __future__ import annotations
 import numpy as np
 
 from .arithmetic import ACTIVATIONS
+from .explain.formats.formula import LatexWriter
+from .explain.notation import Style, make_notation
 from .figures import draw_network
 from .network import Layer, Network
 from .pages import figure, text
@@ -79,9 +81,10 @@ def _formula(layer: Layer, name: str, before: str) -> str:
 
 
 def _matrix(numbers: np.ndarray) -> str:
+    number = LatexWriter(make_notation((1, 1), ["output"]), Style(digits=4)).number
     if max(numbers.shape) > LARGEST_MATRIX:
-        low, high = numbers.min(), numbers.max()
+        low, high = number(numbers.min()), number(numbers.max())
         shape = rf"{numbers.shape[0]} \times {numbers.shape[1]}"
-        return rf"\text{{a matrix of }} {shape} \text{{ numbers from }} {low:.3g} \text{{ to }} {high:.3g}"
-    rows = r" \\ ".join(" & ".join(f"{value:.4g}" for value in row) for row in numbers)
+        return rf"\text{{a matrix of }} {shape} \text{{ numbers from }} {low} \text{{ to }} {high}"
+    rows = r" \\ ".join(" & ".join(map(number, row)) for row in numbers)
     return rf"\begin{{pmatrix}} {rows} \end{{pmatrix}}"

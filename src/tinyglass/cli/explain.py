@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from ..explain.explanation import Explanation
 
 COURSE = "course:"
+OF_READING = ("label", "only", "rename", "group")
 OF_A_STEP = ("epoch", "step", "neuron", "weight", "all")
 
 
@@ -90,14 +91,19 @@ def _explanation(options: argparse.Namespace) -> Explanation:
     if options.target.startswith(COURSE):
         from ..explain.course import explain_course
 
-        _refuse(options, "a course example", *OF_A_STEP, "example", "check_gradients", "exact")
+        _refuse(
+            options,
+            "a course example",
+            *(*OF_A_STEP, "example", "check_gradients", "exact", "recordings"),
+            *OF_READING,
+        )
         name = options.target.removeprefix(COURSE)
         return explain_course(name, as_printed=options.as_printed, **wishes)
     path = Path(options.target)
     if path.suffix.lower() == ".toml":
         from ..explain.learner.explaining import explain_file
 
-        _refuse(options, "a FILE.toml", "epoch", "step", "recordings")
+        _refuse(options, "a FILE.toml", "epoch", "step", "recordings", *OF_READING)
         return explain_file(
             path,
             as_printed=options.as_printed,
@@ -109,7 +115,7 @@ def _explanation(options: argparse.Namespace) -> Explanation:
             exact=options.exact is not False,
             **wishes,
         )
-    _refuse(options, "a training", "as_printed")
+    _refuse(options, "a training, which says itself how its recordings are read", "as_printed", *OF_READING)
     return _of_step(options, path, wishes)
 
 
@@ -160,7 +166,9 @@ def _refuse(options: argparse.Namespace, what: str, *names: str) -> None:
     ArgumentError
         Naming them.
     """
-    given = [f"--{name.replace('_', '-')}" for name in names if getattr(options, name) not in (None, False)]
+    given = [
+        f"--{name.replace('_', '-')}" for name in names if getattr(options, name) not in (None, False, [])
+    ]
     if given:
         raise ArgumentError(
             f"{', '.join(given)} means nothing for {what}", "the command line", "Leave it out, or see --help"

@@ -121,6 +121,7 @@ def trained_on(run: Run, path: Path | None) -> Sequence[Recording]:
             )
     with progress_bar() as (show, _):
         data = same_channels(read_chosen(about.get("reading") or NOTHING_CHOSEN, path or about["path"], show))
-    if about.get("test") is not None:
+    # A split is only looked for where there is a published one: it costs seconds.
+    if about.get("test") is not None or not any(recording.split for recording in data):
         return data
     return training_part(data, run.settings.task, about.get("split", "auto"), run.settings.seed)[0]

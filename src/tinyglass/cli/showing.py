@@ -6,13 +6,14 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..errors import ArgumentError
+from ..errors import ArgumentError, nearest
 from .options import add_json, count
 
 if TYPE_CHECKING:
     from ..explain.explanation import Explanation
     from ..explain.notation import Style
 
+ENDS = {".md": "markdown", ".tex": "latex", ".html": "html", ".htm": "html", ".json": "json"}
 FORMATS = (
     "text",
     "markdown",
@@ -54,7 +55,6 @@ def check_showing(options: argparse.Namespace) -> str:
     ArgumentError
         If there is no such format or notation, or two formats are asked for.
     """
-    from ..errors import nearest
     from ..explain.notation import NOTATIONS
 
     if options.format not in FORMATS:
@@ -69,12 +69,17 @@ def check_showing(options: argparse.Namespace) -> str:
         raise ArgumentError(
             f"--json and --format {options.format} contradict each other", "--format", "Give one of them"
         )
-    if options.json:
-        return "json"
-    ends = {".md": "markdown", ".tex": "latex", ".html": "html", ".htm": "html", ".json": "json"}
-    if options.out is not None and options.format == "text":
-        return ends.get(options.out.suffix.lower(), "text")
-    return options.format
+    asked = "json" if options.json else options.format
+    end = "" if options.out is None else options.out.suffix.lower()
+    if end in ENDS and asked in ("text", ENDS[end]):
+        return ENDS[end]
+    if end in ENDS or (end and end != ".txt" and asked == "text"):
+        raise ArgumentError(
+            f"A file that ends in {end} is not {asked}",
+            f"--out {options.out}",
+            f"Use one of {', '.join(ENDS)}, .txt, or leave --format out",
+        )
+    return asked
 
 
 def style_of(options: argparse.Namespace) -> Style | None:

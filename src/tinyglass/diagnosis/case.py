@@ -11,7 +11,7 @@ import msgspec
 import numpy as np
 
 from .. import arithmetic
-from ..engine import baseline_loss, make_trainer, order_of, track
+from ..engine import baseline_loss, loss_and_gradient, make_trainer, order_of, track
 from ..evaluation import Score
 from ..explain.replay import restore
 from ..network import Network, weight_name, with_parameters
@@ -25,7 +25,6 @@ from ..units import same_units
 MOMENTS = 60  # of a training, at which its loss is measured
 MOST_WORK = 3 * 10**8  # examples · weights · moments; beyond it every k-th example is measured
 PROBED = 500  # examples whose signals are looked at
-NO_MOVE = 1e-300  # a learning rate that changes no number
 SLICE = 0.04  # seconds in the core between two looks at Ctrl-C
 
 
@@ -259,48 +258,6 @@ def thinned(examples: Examples, most: int) -> Examples:
     """Return every k-th example, so that at most about so many are left."""
     step = max(1, -(-examples.n_examples // max(most, 1)))
     return examples if step == 1 else examples.take(np.arange(0, examples.n_examples, step))
-
-
-def loss_and_gradient(network: Network, examples: Examples, settings: Settings) -> tuple[float, np.ndarray]:
-    """Return the mean loss of the examples, penalty included, and its gradient by every parameter, in float64.
-
-    The compiled core makes one update that sees all of them, at a learning rate that changes
-    nothing; momentum's first velocity is the gradient.
-
-    Returns
-    -------
-    loss : float, infinite where the network leaves the finite numbers
-    gradient : float64 array, (n_parameters,), in the core's order; NaN there
-
-    Examples
-    --------
-    >>> from tinyglass import Layer
-    >>> neuron = Network([Layer([[0.3, 0.9]], None, "linear")])
-    >>> settings = Settings(loss="half_squared_error", output="linear", l2=0.0)
-    >>> loss, gradient = loss_and_gradient(neuron, Examples([[0.1, 0.8]], [[0.4]]), settings)
-    >>> round(loss, 5), gradient.round(3).tolist()
-    (0.06125, [0.035, 0.28])
-    """
-    still = msgspec.structs.replace(
-        settings,
-        optimizer="momentum",
-        learning_rate=NO_MOVE,
-        schedule="constant",
-        batch=0,
-        epochs=1,
-        shuffle=False,
-        weight_limit=None,
-        precision="float64",
-        validation=0.0,
-        patience=0,
-    )
-    trainer = make_trainer(network, examples, None, still)
-    status = "paused"
-    while status == "paused":
-        status = trainer.run(SLICE)
-    if status == "non_finite":
-        return np.inf, np.full(network.n_weights, np.nan)
-    return float(trainer.state()["losses"][0]), np.asarray(trainer.now()["first"])
 
 
 def losses_of(network: Network, examples: Examples, settings: Settings) -> np.ndarray:

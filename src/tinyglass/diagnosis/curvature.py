@@ -12,12 +12,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..engine import replay
+from ..engine import loss_and_gradient, replay
 from ..explain.replay import rule_of
 from ..network import Network, flatten, with_parameters
 from ..preparation import Examples
 from ..settings import Settings
-from .case import Case, loss_and_gradient
+from .case import Case
 
 MOST_STEPS = 40  # of Lanczos' method
 SURE = 1e-6  # relative change of the eigenvalue, at which it ends

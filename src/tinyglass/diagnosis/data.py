@@ -9,11 +9,12 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from ..engine import loss_and_gradient
 from ..findings import find_copy_sets
 from ..findings.contradictions import find_contradictions
 from ..recordings import Recording
 from ..units import same_units
-from .case import Case, loss_and_gradient, losses_of, text_of
+from .case import Case, losses_of, text_of
 from .diagnosis import Diagnosis, Looked, Place, Severity
 
 MOST_EXAMPLES = 10  # named in a finding

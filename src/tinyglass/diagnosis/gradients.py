@@ -8,7 +8,8 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from .case import Case, loss_and_gradient, text_of
+from ..engine import loss_and_gradient
+from .case import Case, text_of
 from .diagnosis import Diagnosis, Looked, Place
 from .neurons import POOR, STEEPEST, slopes_of
 

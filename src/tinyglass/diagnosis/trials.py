@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import msgspec
 import numpy as np
 
+from ..engine import loss_and_gradient
 from ..errors import ArgumentError, DivergenceError, TinyglassError
 from ..network import Network
 from ..preparation import Examples
@@ -18,7 +19,7 @@ from ..recordings import Recording
 from ..runs import Run
 from ..settings import Settings, make_settings
 from ..training import Progress, Watch, make_examples, parted, train_examples
-from .case import Case, loss_and_gradient, thinned
+from .case import Case, thinned
 from .diagnosis import Diagnosis
 
 SHAPE = {"hidden", "activation", "output", "bias", "start", "start_range", "seed", "precision"}

@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 from ..errors import ArgumentError, nearest
 from ..network import Network
-from .notation import BIAS
+from .notation import BIAS, make_notation
+from .tracing import Symbol
 
 
 class Focus(NamedTuple):
@@ -27,6 +28,8 @@ class Focus(NamedTuple):
 def find_focus(network: Network, neuron: str | None = None, weight: str | None = None) -> Focus | None:
     """Return what ``hidden[3]`` or ``hidden[3,12]`` or ``hidden[3,bias]`` means in a network.
 
+    The course's names are understood too: ``weight12``, ``bias1``, ``hidden2``.
+
     Raises
     ------
     ArgumentError
@@ -45,8 +48,13 @@ def find_focus(network: Network, neuron: str | None = None, weight: str | None =
     option, text = ("--neuron", neuron or "") if weight is None else ("--weight", weight)
     form = r"(\w+)\[(\d+)\]" if weight is None else r"(\w+)\[(\d+), *(\d+|bias)\]"
     found = re.fullmatch(form, text.strip())
-    shape = "hidden[3]" if weight is None else "hidden[3,12] or hidden[3,bias]"
+    shape = (
+        "hidden[3]" if weight is None else "hidden[3,12], hidden[3,bias] or, as the course counts, weight11"
+    )
     if found is None:
+        by_course = _in_the_courses_words(network, text.strip(), weight is not None)
+        if by_course is not None:
+            return by_course
         raise ArgumentError(f"Expected a name such as {shape}, found {text!r}", option, "Give such a name")
     names = network.layer_names
     if found[1] not in names:
@@ -73,3 +81,25 @@ def find_focus(network: Network, neuron: str | None = None, weight: str | None =
             f"Give an input from 0 to {layer.n_inputs - 1}",
         )
     return Focus(number, j, i)
+
+
+def _in_the_courses_words(network: Network, text: str, weight: bool) -> Focus | None:
+    """Return what ``weight12``, ``bias1`` or ``hidden2`` means in a network, or None."""
+    names = make_notation(network.sizes, network.layer_names, "course")
+    for l, layer in enumerate(network.layers):
+        place = "" if len(network.layers) == 1 else str(l + 1)
+        if not weight:
+            neurons = range(layer.n_outputs)
+            found = [j for j in neurons if names.text(Symbol("output", l, j)) == text]
+            if found:
+                return Focus(l, found[0])
+            continue
+        numbered = re.fullmatch(rf"(weight|bias){place}(\d*)", text)
+        if numbered is None:
+            continue
+        running = int(numbered[2] or 1) - 1
+        j, i = (running, BIAS) if numbered[1] == "bias" else divmod(running, layer.n_inputs)
+        sound = 0 <= j < layer.n_outputs and (i != BIAS or layer.bias is not None)
+        if sound and names.text(Symbol("weight", l, j, i)) == text:
+            return Focus(l, j, i)
+    return None

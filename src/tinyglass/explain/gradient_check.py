@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -18,10 +19,11 @@ from ..settings import make_settings
 from .explanation import Section, Table
 from .notation import BIAS, Notation
 from .tracing import Symbol
-from .working import Step, feedforward, losses_of, work
+from .working import Step, Working, feedforward, losses_of, work
 
 ALLOWED = 1e-6  # relative gap, beyond what the rounding of the loss explains
 MOST_CHECKED = 400  # weights; of a larger network the steepest of each layer, and others evenly spread
+EPSILON = float(np.finfo(np.float64).eps)
 SHRINKINGS = 3  # of the step width, to come out of the reach of a kink
 
 WHY = (
@@ -46,7 +48,7 @@ class GradientCheck(NamedTuple):
     excuse : str
         Why the two need not agree: "kink", where a relu changes sides between w − h and w + h and
         the loss has no derivative; "cut off", where the logarithm of cross-entropy is (see
-        `tinyglass.arithmetic.SMALLEST_PROBABILITY`) and the gradient goes on; otherwise empty.
+        `tinyglass.arithmetic.SMALLEST_PROBABILITY`) and the gradient goes on; "not finite"; otherwise empty.
     """
 
     layer: int
@@ -127,16 +129,20 @@ def check_step(step: Step, places: Sequence[tuple[int, int, int]] | None = None)
     places : (layer, neuron, input) of the weights to check; None: all, or of a large network some of each layer
     """
     step = in_float64(step)
-    gradients = work(step).gradients
+    working = work(step)
+    gradients, noise = working.gradients, _noise(step, working)
     found = []
     for l, j, i in chosen_places(step, gradients) if places is None else places:
         part = gradients[l]
         gradient = float(part.bias[j] if i == BIAS else part.weights[j][i])
         if step.rule.l2 and i != BIAS:
             gradient += float(step.rule.l2) * float(step.layers[l].weights[j][i])
-        difference, width, excuse, rounding = _difference(step, (l, j, i))
+        difference, width, excuse, reach = _difference(step, (l, j, i))
+        rounding = noise / reach
         larger = max(abs(gradient), abs(difference))
-        gap = abs(gradient - difference) / larger if larger else 0.0
+        if not math.isfinite(larger):
+            excuse = "not finite"
+        gap = abs(gradient - difference) / larger if larger and excuse != "not finite" else 0.0
         allowed = ALLOWED + (rounding / larger if larger else 0.0)
         found.append(GradientCheck(l, j, i, gradient, difference, gap, allowed, width, excuse))
     return found
@@ -183,24 +189,42 @@ def in_float64(step: Step) -> Step:
 
 
 def _difference(step: Step, place: tuple[int, int, int]) -> tuple[float, float, str, float]:
-    """Return the finite difference, its width, why it may be wrong, and its rounding error."""
+    """Return the finite difference, its width, why it may be wrong, and how far apart its two weights are."""
     l, j, i = place
     layer = step.layers[l]
     w = float(layer.bias[j] if i == BIAS else layer.weights[j][i])
     inputs = step.X if l == 0 else feedforward(step.layers[:l], step.X)[1][-1]
     largest = 1.0 if i == BIAS else max(1.0, float(np.abs(inputs).max()))
-    epsilon = np.finfo(np.float64).eps
-    width = float(np.cbrt(epsilon)) * max(abs(w), 1.0) / largest
+    narrowest = 4 * float(np.spacing(abs(w)))
+    width = max(float(np.cbrt(EPSILON)) * max(abs(w), 1.0) / largest, narrowest)
     for _ in range(1 + SHRINKINGS):
         above, sides_above, cut = _loss_with(step, place, w + width)
         below, sides_below, _ = _loss_with(step, place, w - width)
         excuse = "cut off" if cut else "" if np.array_equal(sides_above, sides_below) else "kink"
         if excuse != "kink":
             break
-        width /= 10
+        width = max(width / 10, narrowest)
     reach = (w + width) - (w - width)
-    rounding = 8 * epsilon * max(abs(above), abs(below)) / reach
-    return (above - below) / reach, width, excuse, rounding
+    return (above - below) / reach, width, excuse, reach
+
+
+def _noise(step: Step, working: Working) -> float:
+    """Return how far rounding may move the loss in float64, whatever the weight.
+
+    Of the loss itself; under cross-entropy of the logarithms, whose arguments are near 1 or are
+    1 − output; and of the weighted sums, each through its delta.
+    """
+    with np.errstate(all="ignore"):
+        terms = abs(float(working.loss))
+        if step.loss == "cross_entropy":
+            terms += 1.0
+            if step.layers[-1].activation == "sigmoid":
+                outputs = np.asarray(working.outputs[-1], np.float64)
+                terms += float(np.mean(np.sum((1 - step.Y) / np.maximum(1 - outputs, EPSILON), axis=1)))
+        for sums, deltas in zip(working.sums, working.deltas, strict=True):
+            terms += float(np.mean(np.sum(np.abs(sums * deltas), axis=1)))
+        weight = 1.0 if step.weight is None else float(np.max(step.weight))
+    return 8 * EPSILON * terms * max(weight, 1.0)
 
 
 def _loss_with(step: Step, place: tuple[int, int, int], value: float) -> tuple[float, np.ndarray, bool]:
@@ -259,7 +283,7 @@ def proof_section(
             c.difference,
             f"{c.gap:.1e}",
             f"{c.width:.2e}",
-            "" if c.agrees else c.excuse or "NO",
+            c.excuse or "NO" if c.excuse == "not finite" or not c.agrees else "",
         )
         for c in checks
     )
@@ -286,6 +310,10 @@ def proof_section(
         said.append(
             f"For {excuses['kink']} a relu changes sides within h: there the loss has a kink and no derivative, "
             "and the two need not agree."
+        )
+    if excuses["not finite"]:
+        said.append(
+            f"For {excuses['not finite']} the loss is beyond what a number can hold, and nothing is compared."
         )
     if excuses["cut off"]:
         said.append(

@@ -8,11 +8,12 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Any, NamedTuple
 
+import msgspec
 import numpy as np
 
 from .. import network as networks
 from ..arithmetic import Gradient, Layer, Update
-from ..engine import order_of, rate_of, replay_on
+from ..engine import loss_and_gradient, order_of, rate_of, replay_on
 from ..errors import ArgumentError, DisagreementError
 from ..network import Network, with_parameters
 from ..preparation import Examples
@@ -54,12 +55,16 @@ class Replayed(NamedTuple):
     step : Step, for the definition
     after : Network or None
         What the core made of it; None where the training diverged in this step.
+    memory : tuple of (first, second) or None, what the core's optimiser remembered after it
+    gradient : tuple of Gradient, the core's, averaged over the batch, without L2
     examples : Examples, all that the run was trained on
     """
 
     place: Place
     step: Step
     after: Network | None
+    memory: tuple[tuple[Gradient, ...], tuple[Gradient, ...]] | None
+    gradient: tuple[Gradient, ...]
     examples: Examples
 
 
@@ -138,6 +143,14 @@ def find_place(run: Run, examples: Examples, epoch: int, step: int | None, examp
             "Give one of these",
         )
     last = run.updates - 1 + (run.outcome == "diverged")
+    if epoch == last // steps + 1 and step - 1 > last % steps:
+        raise ArgumentError(
+            f"The training never came to step {step} of epoch {epoch}"
+            + ("" if example is None else f", which example {example} is in")
+            + f": it ended with step {last % steps + 1}",
+            "--step",
+            f"Give a step from 1 to {last % steps + 1}",
+        )
     if epoch < 1 or (epoch - 1) * steps + step - 1 > last:
         raise ArgumentError(
             f"The training never came to epoch {epoch}, step {step}: "
@@ -179,7 +192,12 @@ def replay_step(run: Run, examples: Examples, validation: Examples | None, place
         rate_of(settings, place.epoch - 1),
         place.updates + 1,
     )
-    return Replayed(place, step, after, examples)
+    plain = msgspec.structs.replace(settings, l2=0.0)
+    gradient = loss_and_gradient(network, examples.take(which), plain, settings.precision)[1]
+    memory = None
+    if rest and settings.optimizer != "sgd":
+        memory = (_shaped(network, rest[0].first), _shaped(network, rest[0].second))
+    return Replayed(place, step, after, memory, _shaped(network, gradient), examples)
 
 
 def rule_of(settings: Settings) -> Update:
@@ -273,7 +291,12 @@ class Agreement(NamedTuple):
 
 
 def compare(replayed: Replayed, working: Working, network: Network) -> Agreement:
-    """Return how far the definition and the core differ in a step: its outputs, and the weights after it.
+    """Return how far the definition and the core differ in a step.
+
+    Compared are the outputs of every layer, the averaged gradients, what the optimiser remembers,
+    and the weights after the update. A gradient is proportional to output − expected; where these
+    are nearly equal, it is measured beside what it would be if they were not, since the last bit
+    of an exponential may differ between the core's library and Python's.
 
     Raises
     ------
@@ -281,19 +304,31 @@ def compare(replayed: Replayed, working: Working, network: Network) -> Agreement
         If the difference is beyond the bound.
     """
     bound = BOUNDS[network.dtype.name]
-    step = replayed.step
-    before = with_layers(network, step.layers)
-    found: list[tuple[str, Any, Any]] = [("outputs", working.outputs[-1], before.outputs(step.X))]
+    step, names = replayed.step, network.layer_names
+    cancelled = _cancellation(step, working)
+    found: list[tuple[str, Any, Any, float]] = []
+    for l, name in enumerate(names):
+        if step.layers[l].activation != "softmax" or l == len(names) - 1:
+            so_far = with_layers(network, step.layers[: l + 1])
+            found.append((f"outputs of {name}", working.outputs[l], so_far.outputs(step.X), 1.0))
+    parts = [("gradients", working.gradients, replayed.gradient)]
+    if replayed.memory is not None:
+        parts += [
+            ("memory", working.first, replayed.memory[0]),
+            ("memory of squares", working.second, replayed.memory[1]),
+        ]
+    for what, ours, theirs in parts:
+        power = cancelled**2 if what == "memory of squares" else cancelled
+        for name, mine, cores in zip(names, ours, theirs, strict=True):
+            found.append((f"{what} of {name}", _parameters(mine), _parameters(cores), power))
     if replayed.after is not None:
-        for name, ours, theirs in zip(
-            network.layer_names, working.layers, replayed.after.layers, strict=True
-        ):
-            found.append((f"weights of {name}", _parameters(ours), _parameters(theirs)))
-    worst, where = 0.0, "outputs"
-    for name, by_definition, by_core in found:
+        for name, new, made in zip(names, working.layers, replayed.after.layers, strict=True):
+            found.append((f"weights of {name}", _parameters(new), _parameters(made), 1.0))
+    worst, where = 0.0, found[0][0]
+    for name, by_definition, by_core, widened in found:
         a, b = np.asarray(by_definition, np.float64), np.asarray(by_core, np.float64)
         with np.errstate(all="ignore"):
-            scale = max(np.abs(a).max(), np.abs(b).max())
+            scale = max(np.abs(a).max(), np.abs(b).max()) * widened
             gap = float(np.abs(a - b).max() / scale) if scale else 0.0
         if gap > worst:
             worst, where = gap, name
@@ -306,10 +341,20 @@ def compare(replayed: Replayed, working: Working, network: Network) -> Agreement
     return Agreement(worst, where, bound)
 
 
+def _cancellation(step: Step, working: Working) -> float:
+    """Return how many times larger outputs and expected values are than their largest difference."""
+    with np.errstate(all="ignore"):
+        outputs, expected = (np.asarray(part, np.float64) for part in (working.outputs[-1], step.Y))
+        difference = np.abs(outputs - expected).max()
+        size = max(np.abs(outputs).max(), np.abs(expected).max())
+        return max(1.0, float(size / difference)) if difference else 1.0
+
+
 def _parameters(layer: Any) -> np.ndarray:
     return np.concatenate([np.ravel(layer.weights), [] if layer.bias is None else np.ravel(layer.bias)])
 
 
 def with_layers(network: Network, layers: Sequence[Layer]) -> Network:
     """Return the network with these weights and biases."""
-    return replace(network, layers=tuple(networks.Layer(l.weights, l.bias, l.activation) for l in layers))
+    made = tuple(networks.Layer(l.weights, l.bias, l.activation) for l in layers)
+    return replace(network, layers=made) if len(made) == len(network.layers) else Network(made)

@@ -182,7 +182,7 @@ def _agreement_section(agreement: Agreement, replayed: Replayed) -> Section:
         f"The core and the definition differ by {agreement.largest:.2g} at most, in the {agreement.where}, "
         f"relative to the largest number of that layer ({bound})."
         if agreement.largest
-        else f"The core and the definition agree to the bit ({bound})."
+        else f"The core and the definition agree to the bit, in outputs, gradients and new weights ({bound})."
     )
     if replayed.after is None:
         text += " The training diverged here: only what came before the update could be compared."

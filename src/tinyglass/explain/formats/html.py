@@ -23,7 +23,7 @@ KATEX = Path(__file__).parent / "katex"
 STYLE = """
 h3 { font-size: 1.1rem; margin: 1.2rem 0 .3rem; }
 p, h1, h2, h3, summary, caption, figcaption { overflow-wrap: anywhere; }
-tbody th { overflow-wrap: anywhere; min-width: 6.5rem; }
+tbody th { overflow-wrap: anywhere; min-width: 8rem; }
 .line { display: flex; flex-wrap: wrap; align-items: baseline; column-gap: .35em; padding-left: 2rem; margin: .2rem 0; }
 .line > :first-child { margin-left: -2rem; }
 .tex { max-width: 100%; overflow-x: auto; overflow-y: hidden; padding: .1rem .15rem .3rem 0; }
