@@ -117,7 +117,7 @@ ARROWS = {
         "training",
         "units",
     },
-    "notebook": {"arithmetic", "figures", "network", "pages", "report", "runs"},
+    "notebook": {"arithmetic", "explain", "figures", "network", "pages", "report", "runs"},
     "diagnosis": {
         "arithmetic",
         "engine",
