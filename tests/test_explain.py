@@ -297,6 +297,10 @@ def test_a_gradient_at_a_kink_is_excused():
     bias = check_gradients(biased, [[0.0]], [[1.0]])[1]
     assert not bias.agrees
     assert bias.excuse == "kink"
+    dead = Network([Layer([[0.5, -0.5]], None, "relu"), Layer([[2.0]], None, "linear")])
+    for check in check_gradients(dead, [[1.0, 1.0]], [[1.0]])[:2]:
+        assert (check.gradient, check.excuse) == (0.0, "kink")
+        assert check.difference == pytest.approx(-1.0, rel=1e-6)  # half of the slope on the one side
 
 
 @pytest.mark.parametrize(

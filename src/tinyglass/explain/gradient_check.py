@@ -197,11 +197,11 @@ def _difference(step: Step, place: tuple[int, int, int]) -> tuple[float, float, 
     largest = 1.0 if i == BIAS else max(1.0, float(np.abs(inputs).max()))
     narrowest = 4 * float(np.spacing(abs(w)))
     width = max(float(np.cbrt(EPSILON)) * max(abs(w), 1.0) / largest, narrowest)
-    for _ in range(1 + SHRINKINGS):
+    for again in range(SHRINKINGS, -1, -1):
         above, sides_above, cut = _loss_with(step, place, w + width)
         below, sides_below, _ = _loss_with(step, place, w - width)
         excuse = "cut off" if cut else "" if np.array_equal(sides_above, sides_below) else "kink"
-        if excuse != "kink":
+        if excuse != "kink" or not again:
             break
         width = max(width / 10, narrowest)
     reach = (w + width) - (w - width)

@@ -13,7 +13,7 @@ import numpy as np
 from .. import arithmetic
 from ..arithmetic import Gradient, Layer, Number, Row, Signals
 from .explanation import Line, Section, Table
-from .gradient_check import finite_difference, in_float64
+from .gradient_check import GradientCheck, check_step, in_float64
 from .lines import Lines
 from .notation import BIAS, Notation
 from .tracing import Symbol, Traced
@@ -269,10 +269,11 @@ class Mistakes(NamedTuple):
             items.append(f"{MOST_PAIRS} of {len(places)} weights are written out, of the first example.")
         head: tuple[str, ...] = ("weight", "as printed", "true", "finite difference", "")
         rows: list[tuple[Any, ...]] = []
-        for place in places[:MOST_ROWS]:
+        checks = check_step(step, places[:MOST_ROWS])
+        for place, check in zip(places[:MOST_ROWS], checks, strict=True):
             as_printed, true = _at(wrong.gradients, place), _at(working.gradients, place)
-            measured = finite_difference(step, place)[0]
-            row = (Symbol("weight", *place), as_printed, true, measured, _verdict(as_printed, true))
+            verdict = _verdict(as_printed, true) + _excuse(check)
+            row = (Symbol("weight", *place), as_printed, true, check.difference, verdict)
             rows.append(row if page is None else (row[0], page[place], *row[1:]))
         if page is not None:
             head = ("weight", "on the page", "by its rule", *head[2:])
@@ -310,8 +311,9 @@ class Mistakes(NamedTuple):
         rows = []
         for l, j, i in self._second_weights()[:MOST_ROWS]:
             first, own = (_at(lines.working.gradients, (l, j, k)) for k in (0, i))
-            difference = finite_difference(step, (l, j, i))[0]
-            rows.append((Symbol("weight", l, j, i), first, own, difference, _verdict(first, own)))
+            check = check_step(step, [(l, j, i)])[0]
+            verdict = _verdict(first, own) + _excuse(check)
+            rows.append((Symbol("weight", l, j, i), first, own, check.difference, verdict))
             if len(rows) <= MOST_PAIRS:
                 number = printed_weight2(lines.weight(l, j, i), self._gradient(l, j, 0), self._rate())
                 items.append(Line(Symbol("printed_new", l, j, i), number, "as printed"))
@@ -336,8 +338,23 @@ class Mistakes(NamedTuple):
             items.append(lines.update(l, j, i)[-1]._replace(note="true"))
         if len(places) > MOST_PAIRS:
             items.append(f"{MOST_PAIRS} of {len(places)} weights are written out.")
+        rate = float(lines.step.rate)
+        items.append(self._movements(places[:MOST_ROWS], rate))
         items.append(loss_table(lines, learning_rate_rule, "learning rate * δ"))
         return Section("as_printed", "As printed: learning rate * δ", tuple(items))
+
+    def _movements(self, places: Sequence[tuple[int, int, int]], rate: float) -> Table:
+        """Return how far each rule moves the weights, beside what the finite difference asks for."""
+        rows = []
+        for (l, j, i), check in zip(places, check_step(self.lines.step, places), strict=True):
+            gradient, weight = _at(self.lines.working.gradients, (l, j, i)), self.lines.weight(l, j, i).value
+            true = -self.lines.step.rate * gradient
+            printed = -true - weight
+            rows.append(
+                (Symbol("weight", l, j, i), printed, true, -rate * check.difference, _excuse(check)[2:])
+            )
+        head = ("weight", "as printed", "true", "-learning rate * finite difference", "")
+        return Table("How far each rule moves a weight", head, tuple(rows))
 
     def signed_sum(self) -> Section:
         """The errors added up with their signs, as printed, and the loss that is made small."""
@@ -398,3 +415,8 @@ def _verdict(printed: Number, true: Number) -> str:
     if printed == true:
         return "equal here"
     return "wrong sign" if printed * true < 0 else "wrong size"
+
+
+def _excuse(check: GradientCheck) -> str:
+    """Return why a finite difference proves nothing here, where that is so."""
+    return ", at a kink: the loss has no derivative" if check.excuse == "kink" else ""

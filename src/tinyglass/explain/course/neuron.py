@@ -109,8 +109,8 @@ def _repeated(lines: Lines) -> Section:
         "repeated",
         "The step, repeated",
         (
-            "Each step changes the output by -learning_rate * error * (input1 ** 2 + input2 ** 2), so it multiplies "
-            "the error by always the same number:",
+            "Each step changes the output by the learning rate times the error times the sum of the squared inputs, "
+            "downwards, so it multiplies the error by always the same number:",
             Line(Symbol("shrinking"), shrinking),
             Table("The error, step by step", ("steps made", "error"), rows),
         ),

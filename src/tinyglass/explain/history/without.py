@@ -245,6 +245,13 @@ def _left_out(run: Run, examples: Examples, found: Retrained, recording: str, ch
             " With fewer examples they come in another order, which changes a training too: how much, is shown by "
             "all of them in another order (seed + 1)."
         )
+    if len(run.validation_losses):
+        kept = [("with it", found.before), ("without it", found.after)]
+        kept += [("another order", found.other)] if found.other is not None else []
+        rows += [
+            (f"epochs, {name}", f"{made.epochs} made, the network of epoch {made.best_epoch} kept")
+            for name, made in kept
+        ]
     if found.interrupted:
         text += f" The training was interrupted: both sides are trained for {run.epochs} epochs."
     if run.outcome == "diverged":
