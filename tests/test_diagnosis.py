@@ -22,6 +22,7 @@ from tinyglass import (
     Recording,
     Run,
     Settings,
+    Watch,
     evaluate,
     make_settings,
     read_recordings,
@@ -30,9 +31,10 @@ from tinyglass import (
 )
 from tinyglass.arithmetic import Gradient, Update
 from tinyglass.arithmetic import Layer as PlainLayer
-from tinyglass.diagnosis import CHECKS, Diagnosis, Place, diagnose, examine, open_case, sorted_faults
+from tinyglass.diagnosis import CHECKS, Diagnosis, Place, diagnose, examine, fit, open_case, sorted_faults
 from tinyglass.diagnosis.curvature import largest_eigenvalue, measure
 from tinyglass.diagnosis.explaining import explain_diagnosis
+from tinyglass.diagnosis.neurons import _cause
 from tinyglass.diagnosis.rates import bends, first_outside
 from tinyglass.diagnosis.trials import Trial, retrain, rounded_down, try_remedies
 from tinyglass.engine import loss_and_gradient
@@ -78,6 +80,13 @@ def chapter_run(**values: Any) -> Run:
 def course_run(course: Any, **values: Any) -> Run:
     try:
         return train(course, make_settings(values, preset="course"))
+    except DivergenceError as error:
+        return error.run
+
+
+def course_default(course: Any, **values: Any) -> Run:
+    try:
+        return train(course, Settings(**PLAIN, **values))
     except DivergenceError as error:
         return error.run
 
@@ -584,6 +593,164 @@ def test_a_rare_class_that_is_never_recognised_is_severe_and_balancing_mends_it(
     trial = try_remedies(open_case(run, None), [fault])
     assert trial.after.recall > 0.4
     assert trial.before.recall == 0
+
+
+# ---------------------------------------------------------------- what findings claim
+
+
+def test_weights_that_exploded_are_found_where_the_outputs_saturated_first():
+    values = {"hidden": (8, 8, 8), "activation": "linear", "optimizer": "sgd", "learning_rate": 2.0}
+    run = run_of(clusters(), **values)
+    case = open_case(run, None)
+    assert (run.outcome, case.ending[0]) == ("diverged", "saturated")
+    fault = the("exploded_weights", diagnose(run))
+    assert case.losses[-1] > fault.evidence["limit_of_stable_region"]
+    assert (fault.where.epoch, fault.evidence["step"]) == case.place_of(first_outside(case))
+    assert tried(run, "exploded_weights").after.accuracy > 0.9
+
+
+def test_a_training_that_stopped_early_is_judged_by_the_epochs_it_made():
+    values = {"epochs": 100, "validation": 0.2, "patience": 2, "tolerance": 0.1}
+    wished = Settings(optimizer="sgd", learning_rate=1e-5, **values)
+    run = train_examples(clusters(), wished, validation=clusters(seed=1))
+    assert run.outcome == "stopped_early"
+    fault = the("learning_rate_too_low", diagnose(run))
+    assert f"for {run.epochs} epochs (of 100: stopped early)" in fault.what
+    assert "as many epochs" not in fault.remedy
+
+
+def test_an_interrupted_training_is_told_to_continue():
+    wished = Settings(epochs=1000, optimizer="sgd", learning_rate=1e-6)
+    run = train_examples(clusters(), wished, watch=Watch(progress=lambda _: True))
+    assert run.outcome == "interrupted"
+    looked = examine(open_case(run, None))
+    assert not {"no_progress", "learning_rate_too_low"} & set(kinds(sorted_faults(looked)))
+    assert "continue with --resume" in next(each.measured for each in looked if each.subject == "progress")
+    assert "continue with --resume" in explain_diagnosis(run, looked).show("text")
+
+
+def test_one_dead_neuron_of_many_is_a_note_even_where_little_was_learnt():
+    hidden = np.random.default_rng(0).normal(size=(32, 4))
+    bias = np.where(np.arange(32) < 1, -100.0, 3.0)
+    start = planted_start("relu", hidden, bias, np.zeros((2, 32)))
+    run = run_of(clusters(), start, hidden=(32,), optimizer="sgd", learning_rate=1e-6)
+    faults = diagnose(run)
+    fault = the("dead_neurons", faults)
+    assert fault.evidence["neurons"] == ["hidden[0]"]
+    assert (fault.severity, fault.can_be_tried) == ("note", False)
+    assert faults[0].kind != "dead_neurons"
+
+
+def remedy(kind: str, severity: Any = "severe", **values: Any) -> Diagnosis:
+    return Diagnosis(kind, severity, "", settings=values)
+
+
+def test_remedies_are_merged_whole_and_only_where_they_go_together():
+    case = open_case(run_of(clusters(), epochs=3), None)
+    adam = remedy("vanishing_gradients", optimizer="adam", epochs=2)
+    rate = remedy("dead_neurons", "warning", learning_rate=0.5)
+    apart = remedy("unequal_classes", "warning", class_weight="balanced")
+    shared = remedy("overfitting", "warning", epochs=1, l2=0.5)
+    after = remedy("no_progress", l2=0.0)
+    trial = try_remedies(case, [rate, apart, shared, after, adam])
+    assert trial.remedies == (adam, apart)
+    assert trial.changes == {"optimizer": "adam", "epochs": 2, "class_weight": "balanced"}
+    assert try_remedies(case, [rate, after]).remedies == (after,)
+
+
+def test_a_penalty_too_large_is_mended_by_its_own_remedy_alone():
+    case = open_case(run_of(clusters(), l2=100.0, optimizer="sgd", learning_rate=0.001), None)
+    faults = sorted_faults(examine(case))
+    assert {"learning_rate", "l2"} <= {name for fault in faults for name in fault.settings}
+    trial = try_remedies(case, faults)
+    assert trial.changes == {"l2": 0.0}
+    assert trial.after.loss < trial.before.loss / 2
+
+
+@pytest.mark.parametrize(("rate", "is_worse"), [(1e-9, True), (0.1, False)])
+def test_a_remedy_that_makes_it_worse_is_said_to(rate, is_worse):
+    run = run_of(clusters(), optimizer="sgd", learning_rate=0.01)
+    case = open_case(run, None)
+    trial = try_remedies(case, [remedy("dead_neurons", learning_rate=rate)])
+    assert (trial.after.loss > trial.before.loss) == is_worse
+    explanation = explain_diagnosis(run, examine(case), [trial], [[]])
+    text = explanation.show("text")
+    assert ("This is worse than before" in text) == is_worse
+    assert ("To train so" in text) != is_worse
+    assert explanation.facts["tried"][0]["worse"] == is_worse
+
+
+def test_starting_again_draws_other_weights():
+    hidden, output = random_weights()
+    planted = planted_start("relu", hidden, np.zeros(8), output)
+    run = run_of(clusters(), planted, hidden=(8,), optimizer="sgd", learning_rate=1e-6)
+    assert _cause(open_case(run, None), True)[1:] == ({"start": "he"}, True)
+    run = run_of(clusters(), hidden=(8,), optimizer="sgd", learning_rate=1e-6)
+    text, values, redraw = _cause(open_case(run, None), True)
+    assert (values, redraw) == ({"seed": run.settings.seed + 1}, True)
+    assert f"--seed {run.settings.seed + 1}" in text
+    again = retrain(open_case(run, None), values, redraw=redraw).run
+    assert not np.array_equal(flatten(again.initial), flatten(run.initial))
+
+
+def test_a_table_of_huge_numbers_is_told_to_scale_them():
+    C = clusters()
+    run = run_of(Examples(1000 * C.X, C.Y, C.classes), hidden=(8,), activation="tanh", optimizer="sgd")
+    text, values, _ = _cause(open_case(run, None), True)
+    assert f"Scale the inputs (largest {np.abs(run.examples.X).max():.4g}" in text
+    assert not values
+
+
+def test_a_weight_limit_that_is_too_tight_is_lifted(course):
+    run = train(course, Settings(weight_limit=0.001, **PLAIN))
+    fault = the("no_progress", diagnose(run))
+    assert fault.evidence["accuracy"] == 1.0
+    assert fault.settings == {"weight_limit": None}
+    assert tried(run, "no_progress").after.loss < 0.1
+
+
+def test_inputs_that_tell_the_answers_are_not_doubted(course, monkeypatch):
+    monkeypatch.setattr(fit, "loss_with", lambda *_: np.inf)
+    fault = the("no_progress", diagnose(train(course, Settings(weight_limit=0.001, **PLAIN))))
+    assert fault.evidence["accuracy"] == 1.0
+    assert "may not tell" not in fault.remedy
+    assert "tinyglass data" in fault.remedy
+
+
+def test_a_rate_so_low_that_nothing_moved_is_found_near_the_limit():
+    C = clusters(gap=1.0)
+    values = {"hidden": (32,), "optimizer": "sgd", "schedule": "constant", "l2": 0.0, "epochs": 50}
+    run = run_of(Examples(0.05 * C.X, C.Y, C.classes), learning_rate=1e-6, **values)
+    fault = the("learning_rate_too_low", diagnose(run))
+    assert abs(fault.evidence["loss_at_end"] / fault.evidence["loss_at_start"] - 1) < 0.01
+    assert min(fault.evidence["losses_with_them"]) > 0.5 * fault.evidence["loss_at_end"]
+    assert fault.settings["learning_rate"] < fault.evidence["largest_learning_rate"]
+    trial = tried(run, "learning_rate_too_low")
+    assert trial.after.loss <= 0.9 * trial.before.loss
+
+
+def test_outputs_driven_flat_where_they_are_right_are_not_called_useless(course):
+    values = {"optimizer": "sgd", "learning_rate": 50.0, "schedule": "constant", "epochs": 60}
+    run = course_default(course, **values)
+    assert run.outcome == "diverged"
+    faults = diagnose(run)
+    fault = the("saturated_neurons", faults)
+    assert fault.evidence["loss_at_end"] < fault.evidence["baseline_loss"]
+    assert "no better than a constant" not in " ".join(text for f in faults for text in (f.what, *f.proof))
+    assert "less than that of the best constant answer" in fault.proof[0]
+    assert "severe" not in kinds(faults).values()
+
+
+def test_a_schedule_that_ends_the_learning_is_named():
+    values = {"hidden": (8,), "schedule": "step", "rate_drop": 0.01, "rate_every": 1}
+    run = run_of(clusters(), **values)
+    fault = the("learning_rate_too_low", diagnose(run))
+    assert "schedule 'step'" in fault.what
+    assert fault.evidence["learning_rate_at_end"] < 1e-100
+    assert fault.settings == {"schedule": "constant"}
+    assert tried(run, "learning_rate_too_low").after.loss < 0.1
+    gentle = run_of(clusters(), hidden=(8,), schedule="step", rate_drop=0.9, rate_every=10)
+    assert not [fault for fault in diagnose(gentle) if "schedule" in fault.what]
 
 
 # ---------------------------------------------------------------- healthy trainings

@@ -511,7 +511,9 @@ def test_numbers_out_of_range_are_refused(explain, text, exact):
         explain(text, exact=exact)
 
 
-@pytest.mark.parametrize(("sign", "exact", "output"), [("", True, 1), ("", False, 1), ("-", False, 0), ("-", True, 0)])
+@pytest.mark.parametrize(
+    ("sign", "exact", "output"), [("", True, 1), ("", False, 1), ("-", False, 0), ("-", True, 0)]
+)
 def test_large_numbers_in_range_are_explained(explain, sign, exact, output):
     assert explain(LARGE.format(sign), exact=exact)["output"].value == output
 

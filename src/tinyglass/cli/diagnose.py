@@ -37,7 +37,7 @@ def add_verb(add: AddVerb) -> None:
         nargs="?",
         const=ALL,
         metavar="N",
-        help="apply the remedy of finding N, of all together (default), or of each by itself; train again, and "
+        help="apply the remedy of finding N, all that go together (default), or each by itself; train again, and "
         "show before and after",
     )
     verb.add_argument(
@@ -117,7 +117,6 @@ def _tested(run: Run) -> Sequence[Recording] | None:
 
 
 def _tried(case: Case, faults: Sequence[Diagnosis], wish: str | None) -> list[Trial]:
-    from ..diagnosis import CONSEQUENCES
     from ..diagnosis.trials import try_remedies
 
     if wish is None:
@@ -129,9 +128,7 @@ def _tried(case: Case, faults: Sequence[Diagnosis], wish: str | None) -> list[Tr
             return []
         if wish == EACH:
             return [try_remedies(case, [fault]) for fault in curable]
-        # What mends a cause mends what follows from it.
-        causes = [fault for fault in curable if fault.severity == "severe" and fault.kind not in CONSEQUENCES]
-        return [try_remedies(case, [f for f in curable if not causes or f.kind not in CONSEQUENCES])]
+        return [try_remedies(case, curable)]
     if not wish.isdigit() or not 1 <= int(wish) <= len(faults):
         raise ArgumentError(
             f"There is no finding {wish!r}",

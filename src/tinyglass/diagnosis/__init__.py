@@ -16,7 +16,7 @@ from ..recordings import Recording
 from ..runs import Run
 from .case import Case, open_case
 from .data import find_contradicted, find_imbalance, find_leakage
-from .diagnosis import SEVERITIES, Diagnosis, Looked, Place
+from .diagnosis import CONSEQUENCES, SEVERITIES, Diagnosis, Looked, Place
 from .fit import find_cancelling, find_no_progress, find_overfitting
 from .gradients import find_vanishing
 from .neurons import find_neuron_faults
@@ -46,10 +46,6 @@ CHECKS: tuple[Callable[[Case], Looked], ...] = (
     find_leakage,
     find_imbalance,
 )
-
-
-CONSEQUENCES = {"learning_rate_too_low", "no_progress"}
-"""Kinds that often have one of the others for a cause, and stand behind it."""
 
 
 def diagnose(

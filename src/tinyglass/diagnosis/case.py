@@ -101,6 +101,17 @@ class Case:
         order = order_of(self.settings, self.examples.n_examples, epoch - 1)
         return self.examples.take(order[(step - 1) * self.batch : step * self.batch])
 
+    @property
+    def largest_input(self) -> float:
+        """The largest number, by its size, that the network is shown."""
+        return float(np.abs(self.examples.X).max())
+
+    @property
+    def scaling(self) -> dict[str, Any]:
+        """The setting that scales the inputs, where a preparation can do it and does not yet."""
+        prepared = self.run.network.preparation is not None and self.has_recordings
+        return {"scale": "standard"} if prepared and self.settings.scale != "standard" else {}
+
     # ------------------------------------------------------------ moments
 
     @cached_property

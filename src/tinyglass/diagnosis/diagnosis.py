@@ -11,6 +11,9 @@ import numpy as np
 Severity = Literal["severe", "warning", "note"]
 SEVERITIES: tuple[Severity, ...] = ("severe", "warning", "note")
 
+CONSEQUENCES = {"learning_rate_too_low", "no_progress"}
+"""Kinds that often have one of the others for a cause, and stand behind it."""
+
 
 class Place(NamedTuple):
     """Where in a training something is to be seen; epochs, steps and examples count from 1.

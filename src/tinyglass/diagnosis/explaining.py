@@ -13,7 +13,7 @@ from ..explain.notation import PLAIN_STYLE, Style, make_notation
 from ..runs import Run
 from ..settings import option, show_value
 from .diagnosis import SEVERITIES, Diagnosis, Looked, plain
-from .trials import Outcome, Trial
+from .trials import Outcome, Trial, worse
 
 LONGEST_LIST = 12  # numbers of an evidence that are shown
 
@@ -100,6 +100,8 @@ def _summary(run: Run, counts: dict[str, int]) -> Section:
     text += f" ({', '.join(found)})." if found else "."
     if run.outcome == "diverged":
         text += " The training diverged: the network of the run is that before the fatal update."
+    if run.outcome == "interrupted":
+        text += f" The training was interrupted after {run.epochs} epochs: continue with --resume."
     return Section("summary", "Summary", (text,))
 
 
@@ -174,7 +176,10 @@ def _of_trial(trial: Trial, faults: Sequence[Diagnosis], remaining: Sequence[Dia
         f"Findings that vanished: {', '.join(g.replace('_', ' ') for g in gone) or 'none'}. "
         f"Findings that are left: {', '.join(kept) or 'none'}.",
     ]
-    if trial.changes:
+    verdict = worse(trial)
+    if verdict:
+        items.insert(0, verdict)
+    elif trial.changes:
         items.append(f"To train so: add {settings_text(trial.changes)} to the command of the training.")
     return Section("tried", f"Tried: remedy {' and '.join(numbers)}", tuple(items))
 
@@ -220,5 +225,6 @@ def _trial_facts(trial: Trial, remaining: Sequence[Diagnosis]) -> dict[str, Any]
         "leave_out": sorted({example for remedy in trial.remedies for example in remedy.leave_out}),
         "before": trial.before._asdict(),
         "after": trial.after._asdict(),
+        "worse": worse(trial) is not None,
         "remaining": [{"kind": fault.kind, "severity": fault.severity} for fault in remaining],
     }

@@ -9,7 +9,7 @@ import numpy as np
 from ..settings import option, show_value
 from .case import Case, text_of
 from .diagnosis import Diagnosis, Looked, Place
-from .rates import exploded, finite
+from .rates import barely_begun, exploded, finite
 from .trials import loss_with
 
 NO_BETTER = 0.98  # of the loss of a constant answer
@@ -19,6 +19,7 @@ STILL_WRONG = 0.05  # of the loss to be compared with
 ROSE = 1.1  # times the lowest validation loss
 GAP = 0.15  # of accuracy or R², between own recordings and those left out
 LARGE_GAP = 0.4
+BEYOND_CHANCE = 2  # standard errors of a share
 NEVER_FEWER = 5  # epochs
 
 
@@ -34,6 +35,10 @@ def find_no_progress(case: Case) -> Looked:
     )
     if case.right is not None:
         measured += f"; {int(case.right.sum())} of {len(case.right)} answers are right"
+    if barely_begun(case):
+        wished = case.settings.n_epochs
+        measured += f"; interrupted after {case.run.epochs} of {wished} epochs: continue with --resume"
+        return Looked("progress", measured)
     if loss <= NO_BETTER * to_beat or exploded(case):
         return Looked("progress", measured)
     settings, redraw, reached = _what_helps(case, to_beat)
@@ -42,6 +47,8 @@ def find_no_progress(case: Case) -> Looked:
     remedy = (
         f"Use {words}: tried, the same training reaches a loss of {text_of(reached)}"
         if settings or redraw
+        else "None of the settings that were tried helps. Look at the recordings with: tinyglass data"
+        if _beats_commonest(case)
         else "None of the settings that were tried helps: the inputs may not tell the answers. Look at the recordings "
         "with: tinyglass data"
     )
@@ -72,6 +79,15 @@ def find_no_progress(case: Case) -> Looked:
     return Looked("progress", measured, (fault,))
 
 
+def _beats_commonest(case: Case) -> bool:
+    """Tell whether more answers are right, beyond chance, than if all were the commonest class."""
+    if case.right is None:
+        return False
+    n = len(case.right)
+    share = float(case.examples.Y.sum(axis=0).max()) / n
+    return float(case.right.mean()) > share + BEYOND_CHANCE * np.sqrt(share * (1 - share) / n)
+
+
 def _what_helps(case: Case, to_beat: float) -> tuple[dict[str, Any], bool, float]:
     """Return the first of some remedies with which the same training beats a constant answer."""
     s = case.settings
@@ -90,8 +106,12 @@ def _what_helps(case: Case, to_beat: float) -> tuple[dict[str, Any], bool, float
             True,
         ),
     ]
+    if case.scaling:
+        wishes.insert(0, (case.scaling, False))
     if s.l2 > 0:
         wishes.insert(0, ({"l2": 0.0}, False))
+    if s.weight_limit is not None:
+        wishes.insert(0, ({"weight_limit": None}, False))
     for values, redraw in wishes:
         values = {k: float(f"{v:.3g}") if isinstance(v, float) else v for k, v in values.items()}
         reached = loss_with(case, values, redraw)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from .. import arithmetic
-from ..network import Network
+from ..network import Network, flatten, start_network
 from .case import Case, text_of
 from .diagnosis import Diagnosis, Looked, Place, Severity
 from .rates import bends, smaller_rate
@@ -23,6 +23,7 @@ WRONG = 0.5  # an output so far from what is expected is wrong
 WRONG_AND_FLAT = 0.1  # of the examples
 LARGE_INPUT = 10.0  # prepared inputs that are larger saturate neurons by themselves
 MOST_NAMED = 8
+ENOUGH = "Nothing has to be done: most neurons of the layer can still learn"
 
 
 def find_neuron_faults(case: Case) -> Looked:
@@ -92,7 +93,7 @@ def _graded(case: Case, share: float) -> Severity:
     poor = not case.losses[-1] <= POOR * case.reference
     if share >= MANY and poor:
         return "severe"
-    return "warning" if share >= SOME or poor else "note"
+    return "warning" if share >= MANY or (share >= SOME and poor) else "note"
 
 
 def _named(case: Case, layer: int, which: np.ndarray) -> str:
@@ -108,7 +109,7 @@ def _evidence(case: Case, layer: int, which: np.ndarray, since: list[int]) -> di
         "since_update": since,
         "examples": case.examples.n_examples,
         "loss_at_end": float(case.losses[-1]),
-        "largest_input": float(np.abs(case.examples.X).max()),
+        "largest_input": case.largest_input,
     }
 
 
@@ -120,17 +121,33 @@ def _where(case: Case, neuron: str, since: int) -> Place:
 def _cause(case: Case, from_start: bool) -> tuple[str, dict[str, Any], bool]:
     """Return a remedy in words, as settings, and whether to draw the start anew."""
     s = case.settings
-    largest = float(np.abs(case.examples.X).max())
-    if largest > LARGE_INPUT and s.scale != "standard" and case.run.network.preparation is not None:
-        text = f"Scale the inputs, the largest of which is {text_of(largest)}: --scale standard"
-        return text, {"scale": "standard"}, False
-    if from_start:
-        usual = "he" if s.activation in ("relu", "leaky_relu") else "glorot"
+    if case.largest_input > LARGE_INPUT and case.scaling:
+        text = f"Scale the inputs, the largest of which is {text_of(case.largest_input)}: --scale standard"
+        return text, case.scaling, False
+    if case.largest_input > LARGE_INPUT and case.run.network.preparation is None:
+        return f"Scale the inputs (largest {text_of(case.largest_input)}) to about 1", {}, False
+    usual = usual_start(s.activation)
+    if from_start and not _was_drawn(case, usual):
         return f"Start with other weights: --start {usual}", {"start": usual}, True
-    rate = smaller_rate(case)[0]
+    rate = None if from_start else smaller_rate(case)[0]
     if rate is not None:
         return f"Use a learning rate of {rate:g}", {"learning_rate": rate}, False
-    return "Start with other weights: --seed 1", {"seed": s.seed + 1}, True
+    other = (s.seed + 1) % 2**63
+    return f"Start with other weights: --seed {other}", {"seed": other}, True
+
+
+def _was_drawn(case: Case, start: str) -> bool:
+    """Tell whether the training began with what `start` draws from its seed: drawing again changes nothing."""
+    initial, s = case.run.initial, case.settings
+    sizes = (initial.n_inputs, *(layer.n_outputs for layer in initial.layers))
+    activations = [layer.activation for layer in initial.layers]
+    drawn = start_network(sizes, activations, bias=s.bias, start=start, seed=s.seed, dtype=s.precision)
+    return np.array_equal(flatten(drawn), flatten(initial))
+
+
+def usual_start(activation: str) -> str:
+    """Return the starting weights that suit an activation, which "auto" means."""
+    return "he" if activation in ("relu", "leaky_relu") else "glorot"
 
 
 # ---------------------------------------------------------------- dead, saturated, identical
@@ -167,7 +184,7 @@ def _dead_neurons(case: Case, layer: int, dead: np.ndarray) -> Diagnosis:
             f"{born} of them were so from the start"
             + (f", the others after update {max(since)} at the latest." if born < len(dead) else "."),
         ),
-        text or "Nothing has to be done: the others learn enough",
+        text or ENOUGH,
         _where(case, case.neuron(layer, int(dead[0])), since[0]),
         settings,
         redraw=redraw,
@@ -179,10 +196,14 @@ def _saturated(case: Case, layer: int, flat: np.ndarray) -> Diagnosis:
     born = sum(n == 0 for n in since)
     n, activation = case.run.network.layers[layer].n_outputs, case.run.network.layers[layer].activation
     slopes = slopes_of(case, layer, -1)[:, flat]
-    text, settings, redraw = _cause(case, from_start=2 * born >= len(flat))
+    severity = _graded(case, len(flat) / n)
+    text, redraw = ENOUGH, False
+    settings: dict[str, Any] = {}
+    if severity != "note":
+        text, settings, redraw = _cause(case, from_start=2 * born >= len(flat))
     return Diagnosis(
         "saturated_neurons",
-        _graded(case, len(flat) / n),
+        severity,
         f"{len(flat)} of {n} neurons of layer {case.run.network.layer_names[layer]!r} "
         f"{'is' if len(flat) == 1 else 'are'} saturated: their outputs are flat",
         _evidence(case, layer, flat, since)
@@ -225,9 +246,12 @@ def _driven_flat(case: Case) -> Diagnosis:
         if whole
         else f"Neuron {neuron} is saturated: its weighted sum reached {trouble['value']:.3g}"
     )
+    loss = float(case.losses[-1])
+    better = loss < case.baseline
     proof = [
-        f"Training ended in epoch {trouble['epoch'] + 1}, no better than a constant answer, "
-        "because no gradient passes there any more."
+        f"Training ended in epoch {trouble['epoch'] + 1} because no gradient passes there any more. The loss of all "
+        f"examples, without penalty, is {text_of(loss)}, {'less' if better else 'no less'} than that of the best "
+        f"constant answer, {text_of(float(case.baseline))}."
     ]
     if hot:
         proof.append(
@@ -236,17 +260,19 @@ def _driven_flat(case: Case) -> Diagnosis:
         )
     return Diagnosis(
         "dead_neurons" if relu and whole else "saturated_neurons",
-        "severe",
+        "warning" if loss <= POOR * case.reference else "severe",
         what,
         {
             "layer": name,
             "neuron": neuron,
             "epoch": trouble["epoch"] + 1,
+            "loss_at_end": loss,
+            "baseline_loss": float(case.baseline),
             "value": float(trouble["value"]),
             "whole_layer": whole,
             "times_the_limit": float(beyond) if np.isfinite(beyond) else None,
             "flat_at_the_start": _was_flat_at_start(case, layer),
-            "largest_input": float(np.abs(case.examples.X).max()),
+            "largest_input": case.largest_input,
         },
         tuple(proof),
         text,
@@ -285,6 +311,7 @@ def _identical_neurons(case: Case, layer: int) -> Diagnosis:
     name, n = case.run.network.layer_names[layer], case.run.network.layers[layer].n_outputs
     weights = case.run.initial.layers[layer].weights
     spread = float(np.ptp(weights, axis=0).max())
+    usual = usual_start(case.settings.activation)
     return Diagnosis(
         "identical_neurons",
         "severe",
@@ -299,9 +326,9 @@ def _identical_neurons(case: Case, layer: int) -> Diagnosis:
             f"At the start their weights differ by {text_of(spread)} at most, and at the end they still give the same "
             f"output for each of {case.probed.n_examples} examples: the layer works as one neuron.",
         ),
-        "Start with random weights: --start glorot",
+        f"Start with random weights: --start {usual}",
         Place(1, None, None, case.neuron(layer, 0)),
-        {"start": "he" if case.settings.activation in ("relu", "leaky_relu") else "glorot"},
+        {"start": usual},
         redraw=True,
     )
 

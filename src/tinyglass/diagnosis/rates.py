@@ -24,6 +24,12 @@ FASTER = 3.0  # times as fast: the least that is tried
 MOST_FASTER = 5  # rates above, up to that limit, that are tried
 MOST_ADAM = 0.1  # the largest rate tried with Adam, whose limit is no limit where gradients are small
 MOST_SLOWER = 8  # rates below the limit that are tried
+STILL = 0.01  # of the loss at the start: a training that moved it by less has not begun to learn
+MOST_STILL_RATE = 0.9  # of what the curvature allows, that such a training is tried with
+EARLY = 0.5  # of the epochs: a training interrupted before is not judged
+FALLEN = (
+    0.1  # of the first learning rate: a schedule that is below it halfway ends the learning (cosine: 0.5)
+)
 
 
 class Bend(NamedTuple):
@@ -60,9 +66,14 @@ def bend_at(case: Case, parameters: np.ndarray, updates: int) -> Bend:
 
 def exploded(case: Case) -> bool:
     """Tell whether the training left the stable region and never came back."""
-    if case.run.outcome == "diverged":
-        return case.ending[0] == "non_finite"
+    if case.run.outcome == "diverged" and case.ending[0] == "non_finite":
+        return True
     return not case.losses[-1] <= ceiling(case)
+
+
+def barely_begun(case: Case) -> bool:
+    """Tell whether the training was interrupted too early to be judged."""
+    return case.run.outcome == "interrupted" and case.run.epochs < EARLY * case.settings.n_epochs
 
 
 def ceiling(case: Case) -> float:
@@ -76,7 +87,7 @@ def find_rate_faults(case: Case) -> Looked:
     measured = _in_words(case)
     if exploded(case):
         return Looked("learning rate", measured, (_explosion(case),))
-    fault = _too_high(case) or _too_low(case)
+    fault = _too_high(case) or _schedule_too_fast(case) or _too_low(case)
     return Looked("learning rate", measured, (fault,) if fault else ())
 
 
@@ -181,8 +192,9 @@ def _explosion(case: Case) -> Diagnosis:
     if np.isfinite(bend.curvature.limit):
         proof.append(_limit_sentence(case, bend))
     rate, reached, at_solution = smaller_rate(case)
-    remedy = "No smaller learning rate was found that helps: scale the inputs (--scale standard), or use another seed"
-    settings: dict[str, Any] = {"scale": "standard"} if case.settings.scale == "none" else {}
+    settings = case.scaling
+    how = " (--scale standard)" if settings else f" (the largest is {text_of(case.largest_input)})"
+    remedy = f"No smaller learning rate was found that helps: scale the inputs{how}, or use another seed"
     if rate is not None:
         settings = {"learning_rate": rate}
         remedy = (
@@ -332,16 +344,55 @@ def _swings(case: Case) -> tuple[int, int] | None:
     return (int((np.diff(late) > 0).sum()), len(late) - 1) if len(late) > 1 else None
 
 
+def _may_be_too_low(case: Case) -> bool:
+    unfinished = case.run.updates == 0 or case.run.outcome == "diverged" or barely_begun(case)
+    return not unfinished and bool(case.losses[-1] > POOR * case.reference)
+
+
+def _schedule_too_fast(case: Case) -> Diagnosis | None:
+    """A schedule that made the learning rate so small that nothing was learnt any more, proved by a constant one."""
+    epochs = max(case.run.epochs, 1)
+    rates = [rate_of(case.settings, epoch) for epoch in range(epochs)]
+    if not _may_be_too_low(case) or rates[epochs // 2] >= FALLEN * rates[0]:
+        return None
+    loss, reached = float(case.losses[-1]), loss_with(case, {"schedule": "constant"})
+    if reached > BETTER * loss:
+        return None
+    fallen = next(epoch for epoch, rate in enumerate(rates) if rate < FALLEN * rates[0]) + 1
+    return Diagnosis(
+        "learning_rate_too_low",
+        "severe" if loss > HARDLY * case.reference else "warning",
+        f"The schedule {case.settings.schedule!r} makes the learning rate too low: {text_of(rates[0])} at the start, "
+        f"{text_of(rates[-1])} at the end",
+        {
+            "loss_at_start": float(case.losses[0]),
+            "loss_at_end": loss,
+            "learning_rate_at_start": rates[0],
+            "learning_rate_at_end": rates[-1],
+            "rate_drop": case.settings.rate_drop,
+            "rate_every": case.settings.rate_every,
+            "loss_with_constant_rate": reached,
+        },
+        (
+            f"From epoch {fallen} on the rate is below a tenth of {text_of(rates[0])}; the loss of all examples went "
+            f"from {text_of(float(case.losses[0]))} to {text_of(loss)}.",
+            f"With a constant rate the same training reaches {text_of(reached)}.",
+        ),
+        "Use --schedule constant, or a schedule that falls more slowly",
+        Place(fallen),
+        {"schedule": "constant"},
+    )
+
+
 def _too_low(case: Case) -> Diagnosis | None:
     """Far below the limit, little learnt, and proved by a larger rate that does better."""
-    if case.run.updates == 0 or case.run.outcome == "diverged":
+    if not _may_be_too_low(case):
         return None
-    loss = float(case.losses[-1])
-    if loss <= POOR * case.reference:
-        return None
+    loss, begun = float(case.losses[-1]), float(case.losses[0])
+    still = abs(loss - begun) < STILL * begun
     now = case.settings.learning_rate
     tightest = min(bends(case), key=lambda bend: bend.curvature.limit)
-    allowed = MOST_RATE * tightest.curvature.limit
+    allowed = (MOST_STILL_RATE if still else MOST_RATE) * tightest.curvature.limit
     allowed = min(allowed, MOST_ADAM) if case.settings.optimizer == "adam" else allowed
     if not now * FASTER <= allowed < np.inf:
         return None
@@ -350,21 +401,26 @@ def _too_low(case: Case) -> Diagnosis | None:
     if not tried:
         return None
     least = min(tried.values())
-    if least > BETTER * loss:
+    most = (HARDLY if still else BETTER) * loss
+    if least > most:
         return None
-    enough = min(max(2 * least, POOR * case.reference / 2), BETTER * loss)
+    enough = min(max(2 * least, POOR * case.reference / 2), most)
     best = min(rate for rate in tried if tried[rate] <= enough)
     start = bends(case)[0]
     hardly = loss > HARDLY * case.reference
     last = case.losses[-1 - max(1, len(case.losses) // 10)]
-    epochs = case.settings.n_epochs
+    fell = f", and still fell at the end (from {text_of(float(last))} a tenth of the moments before)"
+    epochs = max(case.run.epochs, 1)
+    ended = f" (of {case.settings.n_epochs}: {case.run.outcome.replace('_', ' ')})"
+    ended = ended if epochs < case.settings.n_epochs else ""
+    times = f", or about {best / now:.0f} times as many epochs"
     return Diagnosis(
         "learning_rate_too_low",
         "severe" if hardly else "warning",
-        f"The learning rate of {text_of(now)} is too low for {epochs} epochs: "
+        f"The learning rate of {text_of(now)} is too low for {epochs} epoch{'s' * (epochs > 1)}{ended}: "
         + ("hardly anything was learnt" if hardly else "the training was not finished"),
         {
-            "loss_at_start": float(case.losses[0]),
+            "loss_at_start": begun,
             "loss_at_end": loss,
             "baseline_loss": finite(case.baseline),
             "share_of_the_limit": finite(now / start.curvature.limit),
@@ -373,12 +429,11 @@ def _too_low(case: Case) -> Diagnosis | None:
             **curvature_facts(start),
         },
         (
-            f"The loss of all examples went from {text_of(float(case.losses[0]))} to {text_of(loss)}, "
-            f"and still fell at the end (from {text_of(float(last))} a tenth of the moments before).",
+            f"The loss of all examples went from {text_of(begun)} to {text_of(loss)}{fell if last > loss else ''}.",
             f"With a learning rate of {best:g} the same training reaches {text_of(tried[best])}.",
             _limit_sentence(case, start),
         ),
-        f"Use a learning rate of {best:g}, or about {best / now:.0f} times as many epochs",
+        f"Use a learning rate of {best:g}{times if case.run.outcome == 'finished' else ''}",
         Place(*case.place_of(case.run.updates - 1)),
         {"learning_rate": best},
     )

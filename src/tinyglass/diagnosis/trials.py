@@ -20,11 +20,13 @@ from ..runs import Run
 from ..settings import Settings, make_settings
 from ..training import Progress, Watch, make_examples, parted, train_examples
 from .case import Case, thinned
-from .diagnosis import Diagnosis
+from .diagnosis import CONSEQUENCES, SEVERITIES, Diagnosis
 
 SHAPE = {"hidden", "activation", "output", "bias", "start", "start_range", "seed", "precision"}
 """Settings that make another network to start from."""
 MOST_MEASURED = 20_000  # examples
+RATE = {"optimizer", "learning_rate", "schedule"}
+"""Settings that mean something only together."""
 TRIAL_SECONDS = 2.0
 """A trial inside a check takes no longer: what it reached until then is judged."""
 
@@ -178,16 +180,19 @@ def outcome_of(run: Run, examples: Examples, network: Network | None = None) -> 
 
 
 def try_remedies(case: Case, remedies: Iterable[Diagnosis]) -> Trial:
-    """Return the training made again with all of these remedies together.
+    """Return the training made again with as many of these remedies as go together.
 
-    The first remedy of a setting counts, where several name it.
+    They are taken whole, those of severe findings first; one that shares a setting with a remedy
+    taken before, or changes the learning rate or optimizer as that one does, is left out. What
+    mends a cause mends what follows from it, and a consequence that stands first has no severe
+    cause: its remedy is applied alone.
 
     Raises
     ------
     ArgumentError
         If none of them can be applied by a program.
     """
-    chosen = tuple(remedy for remedy in remedies if remedy.can_be_tried)
+    chosen = _together([remedy for remedy in remedies if remedy.can_be_tried])
     if not chosen:
         raise ArgumentError(
             "None of these findings has a remedy that a program can apply",
@@ -196,10 +201,48 @@ def try_remedies(case: Case, remedies: Iterable[Diagnosis]) -> Trial:
         )
     values: dict[str, Any] = {}
     for remedy in chosen:
-        values = remedy.settings | values
+        values |= remedy.settings
     leave_out = sorted({example for remedy in chosen for example in remedy.leave_out})
     again = retrain(case, values, leave_out, any(remedy.redraw for remedy in chosen))
     return Trial(chosen, values, again, _before(case, leave_out), outcome_of(again.run, again.examples))
+
+
+def _together(remedies: Sequence[Diagnosis]) -> tuple[Diagnosis, ...]:
+    """Return the remedies that go together."""
+    ordered = sorted(remedies, key=lambda r: (SEVERITIES.index(r.severity), r.kind in CONSEQUENCES))
+    if ordered and ordered[0].kind in CONSEQUENCES:
+        return (ordered[0],)
+    taken: list[Diagnosis] = []
+    named: set[str] = set()
+    for remedy in ordered:
+        names = set(remedy.settings) | (RATE if RATE & set(remedy.settings) else set())
+        if remedy.kind not in CONSEQUENCES and not names & named:
+            taken.append(remedy)
+            named |= names
+    return tuple(taken)
+
+
+def worse(trial: Trial) -> str | None:
+    """Say that a training came out worse than before, or return None.
+
+    By the loss where it is the same loss of the same weights, else by the accuracy; a remedy of
+    overfitting gives up some of both.
+    """
+    if all(remedy.kind == "overfitting" for remedy in trial.remedies):
+        return None
+    before, after = trial.before, trial.after
+    if {"loss", "class_weight", "output"} & set(trial.changes):
+        before_is, after_is, name = before.accuracy, after.accuracy, "accuracy"
+        is_worse = before_is is not None and after_is is not None and after_is < before_is
+    else:
+        before_is, after_is, name = before.loss, after.loss, "loss of all examples"
+        is_worse = not after.loss <= before.loss
+    if not is_worse:
+        return None
+    assert before_is is not None
+    assert after_is is not None
+    result = f"is {after_is:.4g}" if math.isfinite(after_is) else "is not finite any more"
+    return f"This is worse than before: the {name} was {before_is:.4g} and {result}. Do not keep it."
 
 
 def _before(case: Case, leave_out: Sequence[int]) -> Outcome:
