@@ -19,6 +19,7 @@ from tinyglass.worksheet.answers import match, of_kind, parse_filled, read_answe
 from tinyglass.worksheet.causes import CAUSES
 from tinyglass.worksheet.files import find_sheet, open_sheet
 from tinyglass.worksheet.grading import grade
+from tinyglass.worksheet.writing import write
 
 AS_PRINTED = ROOT / "examples" / "gesture_as_printed.toml"
 
@@ -114,7 +115,7 @@ def test_an_answer_is_right_to_the_digits_that_it_shows(text):
     assert statuses(of_course("neuron", error=text)) == ["right"]
 
 
-@pytest.mark.parametrize("text", ["0.36", "0.3501", "0.3", "0.351", "-0.35", "1/3", "0", "1"])
+@pytest.mark.parametrize("text", ["0.36", "0.3501", "0.34", "0.351", "-0.35", "1/3", "0", "1"])
 def test_an_answer_beyond_its_digits_is_wrong(text):
     assert statuses(of_course("neuron", error=text)) == ["wrong"]
 
@@ -124,6 +125,38 @@ def test_a_half_may_be_rounded_up_or_to_even():
     assert statuses(of_course("neuron", weight1_new="0.26")) == ["right"]
     assert statuses(of_course("neuron", weight1_new="0.27")) == ["right"]
     assert statuses(of_course("neuron", weight1_new="0.28")) == ["wrong"]
+
+
+def test_a_half_as_a_computer_prints_it_is_right_and_one_cut_off_is_not():
+    assert f"{0.35:.1f}" == "0.3"  # the float lies below the half
+    assert statuses(of_course("neuron", error="0.3")) == ["right"]
+    assert statuses(of_course("neuron", output="0.7")) == ["wrong"]  # 0.75 is a float, and 0.8 either way
+    text = "inputs = [0.0199475]\nweights = [-1]\nexpected = 1\n[answers]\nsum = "
+    for number, status in (("-0.019947", "right"), ("-0.019948", "right"), ("-0.019946", "wrong")):
+        assert statuses(check(text + number)) == [status], number
+
+
+def test_few_digits_are_right_with_a_remark(here, tmp_path):
+    text = "inputs = [0.000158]\nweights = [1]\nexpected = 1\n[answers]\nsum = "
+    for number in ("0.000", "0.0002", "0.00016"):
+        assert statuses(check(text + number)) == ["right"], number
+    assert check(text + "0.000").lines[0].remark.endswith("more exactly 0.000158")
+    assert check(text + "0.00016").lines[0].remark == ""
+    assert statuses(check(text + "0.001")) == ["wrong"]
+    assert statuses(check(text.replace("0.000158", "-0.000742") + "-0.001")) == ["right"]
+    path = tmp_path / "answers.toml"
+    path.write_text(text + "0.000")
+    assert "too few digits to be told" in here("check", path).stdout
+
+
+def test_a_plain_0_is_wrong_where_the_result_is_not_0_and_the_sheet_says_so():
+    text = "inputs = [0.000158]\nweights = [1]\nexpected = 1\n[answers]\nsum = "
+    assert statuses(check(text + "0")) == ["wrong"]
+    assert statuses(check(text.replace("0.000158", "0") + "0")) == ["right"]
+    sheet = open_sheet(parse_filled('[sheet]\nof = "course:neuron"', "answers.toml"))
+    for format in ("html", "latex"):
+        text = write(sheet, format).replace("\\wordbreak{}", "")
+        assert "a plain 0, without decimals, is right only where the result is 0" in text
 
 
 def test_what_rounded_answers_give_is_right_too():
@@ -156,6 +189,47 @@ def test_an_error_is_counted_once():
 
 def test_an_error_through_unanswered_lines_is_followed():
     grading = of_course("neuron", sum="0.57", weight2_new="0.764")  # 0.9 − (0.57 − 0.4)·0.8
+    assert statuses(grading) == ["wrong", "follows"]
+
+
+@pytest.mark.parametrize(
+    ("errors", "loss", "expected"),
+    [
+        (("-1.8839", "0.4113"), "1.85912", ["right", "right", "right"]),
+        (("-1.8893", "0.4113"), "1.86930", ["wrong", "right", "follows"]),
+        (("-1.8893", "0.4113"), "1.86901", ["wrong", "right", "wrong"]),
+    ],
+)
+def test_a_loss_may_be_made_from_the_errors(errors, loss, expected):
+    grading = of_course("gesture", error1=errors[0], error2=errors[1], loss=loss)
+    assert statuses(grading) == expected
+    assert grading.lines[2].follows_from == (("error1",) if expected[2] == "follows" else ())
+
+
+def test_a_loss_follows_an_error_and_a_mistake_with_that_error_is_named():
+    right = {"sum": "0.75", "output": "0.75"}
+    grading = of_course("neuron", **right, error="0.53", loss="0.14045")
+    assert statuses(grading) == ["right", "right", "wrong", "follows"]
+    grading = of_course("neuron", **right, error="0.38", loss="0.1444")
+    assert statuses(grading) == ["right", "right", "wrong", "wrong"]
+    assert grading.lines[3].causes[0].cause == "forgot to divide the loss"
+
+
+def test_a_mean_squared_error_follows_its_errors():
+    text = """inputs = [[1]]
+expected = [[1, 2]]
+loss = "mean_squared_error"
+[[layers]]
+weights = [[0.5], [0.7]]
+[sheet]
+notation = "standard"
+[answers]
+"""
+    # The errors are 2·(o − y)/2 = o − y of two outputs: -0.5 and -1.3
+    grading = check(text + '"output[0].error" = -0.6\n"output[1].error" = -1.3\nloss = 1.025')
+    assert statuses(grading) == ["wrong", "right", "follows"]
+    single = text.replace("[[1, 2]]", "[[2]]").replace("[[0.5], [0.7]]", "[[0.7]]")
+    grading = check(single + '"output[0].error" = -3.6\nloss = 3.24')  # 2·(o − y) is -2.6
     assert statuses(grading) == ["wrong", "follows"]
 
 
@@ -255,6 +329,53 @@ def test_the_chapters_two_letters_are_named():
         of_course("neuron", weight2_new="0.865").first_wrong.causes[0]
     )
     assert causes(of_course("neuron", weight1_new="0.035"))[0].startswith("left out the old weight")
+
+
+def test_swapped_indices_come_before_a_sign_on_the_courses_network():
+    hidden1, hidden2, error1, error2 = -1.01931, -0.48191, -1.8838502, 0.4112583
+    # weight21 … weight24 = 0.73, 0.29, -0.29, -0.24: the table taken along its other side
+    for grading in (
+        of_course("gesture", sum_output1=f"{0.73 * hidden1 - 0.29 * hidden2:.6f}"),
+        of_course("gesture", sum_output2=f"{0.29 * hidden1 - 0.24 * hidden2:.6f}"),
+        of_course("gesture", error_hidden1=f"{0.73 * error1 + 0.29 * error2:.6f}"),
+        of_course("gesture", error_hidden2=f"{-0.29 * error1 - 0.24 * error2:.6f}"),
+    ):
+        assert causes(grading)[:2] == ["swapped indices", "wrong sign"]
+
+
+def test_swapped_expected_outputs_are_one_mistake_of_two_lines():
+    grading = of_course("gesture", error1="-0.88385", error2="-0.588742")
+    assert [line.causes[0].cause for line in grading.lines] == ["swapped the expected outputs"] * 2
+    assert grading.lines[1].same_as == "error1"
+    assert causes(of_course("gesture", loss=f"{(0.8838502**2 + 0.5887417**2) / 2:.6f}"))[0] == (
+        "swapped the expected outputs"
+    )
+
+
+def test_one_input_of_another_example_is_named():
+    grading = hand(("hidden[0].sum@1", 3 * 0.5 - 2 * 0.25 + 0.2))
+    assert "used a number of another example" in causes(grading)
+
+
+def test_a_mistake_made_again_in_other_lines_is_counted_once(here, tmp_path):
+    new = {"11": "-0.423782", "12": "0.91792", "21": "-1.19023", "24": "-0.0418105"}
+    grading = of_course("gesture", **{f"weight{name}_new": value for name, value in new.items()})
+    assert statuses(grading) == ["wrong"] * 4
+    assert {line.causes[0].cause for line in grading.lines} == {"forgot the learning rate"}
+    assert [line.same_as for line in grading.lines] == ["", *["weight11_new"] * 3]
+    assert grading.score == "0 of 4 right; 1 wrong, and the same mistake in 3 more lines."
+    assert (grading.facts()["n_wrong"], grading.facts()["n_mistakes"]) == (4, 1)
+    path = tmp_path / "answers.txt"
+    path.write_text("".join(f"weight{name}_new = {value}\n" for name, value in new.items()))
+    shown = here("check", path, "--sheet", "course:gesture").stdout
+    assert shown.count("likely cause") == 1
+    assert "the same in 3 more lines" in shown
+
+
+def test_slips_of_the_pen_are_counted_each():
+    grading = of_course("neuron", weight1_new="2.65", weight2_new="6.2")
+    assert [line.causes[0].cause for line in grading.lines] == ["the decimal point is in the wrong place"] * 2
+    assert grading.score.endswith("2 wrong.")
 
 
 def test_a_number_from_another_line_is_named():

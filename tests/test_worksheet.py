@@ -86,6 +86,26 @@ def test_blanks_that_do_not_exist_are_refused(blanks):
         make_sheet(course_problem("gesture"), blanks=blanks, notation="course")
 
 
+def test_a_word_like_no_name_gets_the_list_only_and_each_name_once():
+    with pytest.raises(ArgumentError) as error:
+        make_sheet(course_problem("neuron"), blanks="nonsense", notation="course")
+    assert "Did you mean" not in str(error.value)
+    known = str(error.value).partition("Known: ")[2].rstrip(".").split(", ")
+    assert len(known) == len(set(known)) > 5
+    with pytest.raises(ArgumentError, match="Did you mean 'loss'"):
+        make_sheet(course_problem("neuron"), blanks="los", notation="course")
+
+
+@pytest.mark.parametrize(
+    ("name", "said"), [("w4.pdf", "does not end in .pdf"), ("w4.tex", "--format latex"), ("w4.d", "")]
+)
+def test_an_ending_that_is_not_the_formats_is_refused(here, tmp_path, name, said):
+    done = here("worksheet", "course:neuron", "--out", tmp_path / name)
+    assert done.returncode == (2 if said else 0)
+    assert said in done.stderr
+    assert (tmp_path / name).exists() == (not said)
+
+
 @given(st.integers(1, 37), st.integers(0, 10**6))
 @given_settings(max_examples=25)
 def test_no_line_shows_the_result_of_a_blank_it_is_made_from(n, seed):

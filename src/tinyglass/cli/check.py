@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -68,8 +69,9 @@ def check_verb(options: argparse.Namespace) -> int:
 def _print(grading: Grading) -> None:
     print(printable(grading.title))
     print()
+    again = Counter(line.same_as for line in grading.lines if line.same_as)
     for line in grading.lines:
-        for row in _rows(line):
+        for row in _rows(line, again[line.name]):
             print(printable(row))
     first = grading.first_wrong
     print()
@@ -78,16 +80,22 @@ def _print(grading: Grading) -> None:
     print(grading.score)
 
 
-def _rows(line: Graded) -> list[str]:
+def _rows(line: Graded, again: int = 0) -> list[str]:
     """Return a line as it is shown: what was answered, and if that is wrong, why and what is right."""
     rows = [
         f"{WORDS[line.status]:<8} {line.name}" + ("" if line.answer is None else f" = {line.answer.strip()}")
     ]
     if line.status == "follows":
         rows[0] += f"   (from {', '.join(line.follows_from)})"
-    if line.status in ("wrong", "unreadable"):
+    if line.remark:
+        rows.append(f"         {line.remark}")
+    if line.same_as:
+        rows[0] += f"   (the same mistake as in {line.same_as})"
+    elif line.status in ("wrong", "unreadable"):
         rows.append(f"         likely cause: {_cause(line)}")
         rows += [f"         or: {cause}" for cause in line.causes[1:]]
+        if again:
+            rows.append(f"         the same in {again} more line{'s' if again > 1 else ''}")
     if line.status in ("follows", "wrong", "unreadable"):
         rows.append(f"         right: {line.right}")
     if line.expected_from_own:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -103,7 +104,7 @@ def worksheet_verb(options: argparse.Namespace) -> int:
         notation=options.notation or notation,
         digits=options.digits,
     )
-    blank, solution = _paths(options.out, ENDINGS[options.format])
+    blank, solution = _paths(options.out, options.format)
     texts = {blank: write(sheet, options.format), solution: write(sheet, options.format, solved=True)}
     for path, text in texts.items():
         _refuse_to_lose(path, text.encode())
@@ -145,8 +146,25 @@ def _problem(options: argparse.Namespace) -> tuple[Problem, str]:
     return problem, "standard"
 
 
-def _paths(out: Path, ending: str) -> tuple[Path, Path]:
-    """Return the files of the sheet and of its solution."""
+def _paths(out: Path, format: str) -> tuple[Path, Path]:
+    """Return the files of the sheet and of its solution.
+
+    Raises
+    ------
+    ArgumentError
+        If the file's ending is not that of the format.
+    """
+    from ..worksheet.writing import ENDINGS
+
+    ending, given = ENDINGS[format], out.suffix.lower()
+    if given != ending and re.fullmatch(r"\.[a-z][a-z0-9]{1,4}", given) and not out.is_dir():
+        others = [name for name, other in ENDINGS.items() if other == given]
+        mend = (
+            f"Give --format {others[0]} too"
+            if others
+            else f"End it in {ending}, or give a folder that exists"
+        )
+        raise ArgumentError(f"A worksheet of the format {format} does not end in {out.suffix}", "--out", mend)
     blank = out if out.suffix.lower() == ending and not out.is_dir() else out / f"worksheet{ending}"
     return blank, blank.with_name(f"{blank.stem}-solution{ending}")
 

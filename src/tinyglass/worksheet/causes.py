@@ -173,6 +173,18 @@ def other_example(line: Line, sheet: Sheet) -> Iterator[Mistaken]:
             new = {s: s._replace(example=mark) for s in _names(line, *kinds)}
             if mark != line.name.example and new and all(_exists(sheet, s) for s in new.values()):
                 yield _exchanged(line, new), f"example {mark}: {sheet.name(next(iter(new.values())))}"
+                for old in list(new)[:SHORT_SUM] if line.name.what == "sum" and len(new) > 1 else ():
+                    yield _one_for_another(line, sheet, old, new[old])
+
+
+def swapped_expected(line: Line, sheet: Sheet) -> Iterator[Mistaken]:
+    """The expected outputs of two neurons change places."""
+    own = _names(line, "expected")
+    for old in own[:SHORT_SUM]:
+        for new in _alike(sheet, old):
+            if line.name.what == "error" or old < new:
+                detail = " and ".join(sheet.name(symbol) for symbol in sorted((old, new)))
+                yield _exchanged(line, {old: new, new: old}), detail
 
 
 def other_input(line: Line, sheet: Sheet) -> Iterator[Mistaken]:
@@ -299,9 +311,11 @@ CAUSES = (
     Cause("forgot the slope", forgot_slope),
     Cause("forgot the expected output", forgot_expected),
     Cause("forgot the bias", forgot_bias),
+    # Before a sign: with weights that differ in their sign only, both fit.
+    Cause("swapped indices", swapped_indices),
     Cause("wrong sign", wrong_sign),
     Cause("used the gradient of another weight", other_gradient),
-    Cause("swapped indices", swapped_indices),
+    Cause("swapped the expected outputs", swapped_expected),
     Cause("used the new weights instead of the old", new_weight),
     Cause("used the weighted sum instead of the output", sum_for_output),
     Cause("took the slope at the wrong number", slope_of_sum),

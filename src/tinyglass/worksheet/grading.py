@@ -16,13 +16,23 @@ from .answers import Answer, of_kind
 from .causes import CAUSES, Cause
 from .problem import number_kind
 from .sheet import Sheet
-from .slips import copies, leading_place, rounders, slips_of_digits, to_fraction
-from .values import World, ingredients
+from .slips import (
+    copies,
+    fits,
+    is_half_cut_off,
+    is_too_coarse,
+    rounders,
+    rounds,
+    slips_of_digits,
+    to_fraction,
+)
+from .values import World, from_errors, ingredients
 
 NOISE = Fraction(1, 10**12)  # of the largest number in a formula: a computer's own rounding
 MOST_CAUSES = 3
 UNWRITTEN = Fraction(1, 2000)  # how much rounding may change a number that was not written down
 TOO_COARSE = "rounded too early"
+NAMES = frozenset(cause.name for cause in CAUSES)
 
 
 class Likely(NamedTuple):
@@ -53,6 +63,8 @@ class Graded(NamedTuple):
     follows_from : tuple of str, the wrong lines behind it
     causes : tuple of Likely, the likeliest first; empty where none fits
     expected_from_own : str, what the learner's own earlier answers give here; empty where it is the right result
+    remark : str, what is to be said of a right answer; mostly empty
+    same_as : str, the earlier line in which the same mistake was made, and counted; mostly empty
     """
 
     name: str
@@ -62,6 +74,8 @@ class Graded(NamedTuple):
     follows_from: tuple[str, ...] = ()
     causes: tuple[Likely, ...] = ()
     expected_from_own: str = ""
+    remark: str = ""
+    same_as: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,7 +108,9 @@ class Grading:
         if follows:
             text += f", {follows} of them only follow{'s' if follows == 1 else ''} an earlier error"
         wrong, unanswered = self.count("wrong", "unreadable"), self.count("unanswered")
-        text += f"; {wrong} wrong" if wrong else ""
+        again = sum(bool(line.same_as) for line in self.lines)
+        text += f"; {wrong - again} wrong" if wrong else ""
+        text += f", and the same mistake in {again} more line{'s' if again > 1 else ''}" if again else ""
         return text + (f"; {unanswered} not answered" if unanswered else "") + "."
 
     def facts(self) -> dict[str, Any]:
@@ -106,6 +122,7 @@ class Grading:
             "n_right": self.count("right", "follows"),
             "n_follow": self.count("follows"),
             "n_wrong": self.count("wrong", "unreadable"),
+            "n_mistakes": self.count("wrong", "unreadable") - sum(bool(line.same_as) for line in self.lines),
             "n_unanswered": self.count("unanswered"),
             "first_wrong": None if first is None else first.name,
             "cause": None if first is None or not first.causes else first.causes[0].cause,
@@ -124,7 +141,8 @@ def grade(sheet: Sheet, answers: Mapping[Symbol, Answer]) -> Grading:
     """Return every blank of a sheet, and whatever else was answered, graded.
 
     A number is right if it is the exact result rounded to the digits that it shows, or what
-    rounded right answers before it give. It follows if it is what earlier wrong answers give.
+    rounded right answers before it give; but a plain 0 is right only for 0. It follows if it is
+    what earlier wrong answers give. A loss may be made from the errors as well as from the outputs.
 
     Parameters
     ----------
@@ -156,12 +174,13 @@ class _Grader:
         self.counted_at: dict[Symbol, Symbol] = {}  # the answered line at which such a mistake was counted
         self.kind = number_kind(sheet.problem.step)
         self.wrong: set[Symbol] = set()
+        self.routes: dict[Symbol, Traced] = {}  # other right formulas, for the line that is being graded
         self.writer = Writer(sheet.names, sheet.style)
 
     def grade(self) -> Grading:
         asked = set(self.sheet.blanks) | set(self.answers)
-        lines = [self._line(symbol) for symbol in self.sheet.results if symbol in asked]
-        return Grading(self.sheet.problem.title, tuple(lines))
+        lines = {symbol: self._line(symbol) for symbol in self.sheet.results if symbol in asked}
+        return Grading(self.sheet.problem.title, _counted_once(lines))
 
     def _line(self, symbol: Symbol) -> Graded:
         sheet = self.sheet
@@ -174,28 +193,60 @@ class _Grader:
             return graded._replace(
                 status="unreadable", causes=(Likely("this is no number", answer.text[:40]),)
             )
-        exact, own = self._exact(symbol), self._own(symbol)
-        behind = tuple(source for source in self._behind(symbol)[0] if source in self.wrong)
-        noise, slack = self._noise(symbol), self._slack(symbol, answer)
-        if _is(answer, exact, noise) and not _is_half_cut_off(answer, exact):
-            graded = graded._replace(status="right")
-        elif own is not None and (own != exact or slack > noise) and _is(answer, own, slack):
-            graded = graded._replace(
-                status="follows" if behind else "right", follows_from=self._named(behind)
-            )
-            if behind:
-                self.wrong.add(symbol)
-        else:
-            differs = own is not None and behind and not _is(answer._replace(value=own), exact)
-            graded = graded._replace(
-                status="wrong",
-                causes=self._causes(symbol, answer),
-                expected_from_own=sheet.style.number(own) if differs else "",
-            )
-            self.wrong.add(symbol)
+        routes = self._from_errors(symbol)
+        judged = self._judged(graded, symbol, answer)
+        if judged is None and routes:
+            self.routes = routes
+            judged = self._judged(graded, symbol, answer)
+        graded = judged or self._wrong(graded, symbol, answer)
+        self.routes = {}
         answers = {**self.own.answers, symbol: answer.like(self.kind)}
         self.own = sheet.world(answers=answers, instead=self.inferred)
         return graded
+
+    def _judged(self, graded: Graded, symbol: Symbol, answer: Answer) -> Graded | None:
+        """Return a line as right or as following; None where it is neither."""
+        exact, own = self._exact(symbol), self._own(symbol)
+        behind = self._wrong_behind(symbol)
+        noise, slack = self._noise(symbol), self._slack(symbol, answer)
+        if rounds(answer, exact, noise) and not is_half_cut_off(answer, exact):
+            return graded._replace(status="right", remark=self._remark(answer, exact))
+        if own is None or (own == exact and slack <= noise) or not rounds(answer, own, slack):
+            return None
+        if not behind:
+            return graded._replace(status="right", remark=self._remark(answer, own))
+        self.wrong.add(symbol)
+        return graded._replace(
+            status="follows", follows_from=self._named(behind), remark=self._remark(answer, own)
+        )
+
+    def _wrong(self, graded: Graded, symbol: Symbol, answer: Answer) -> Graded:
+        exact, own = self._exact(symbol), self._own(symbol)
+        behind = self._wrong_behind(symbol)
+        differs = own is not None and behind and not fits(answer._replace(value=own), exact)
+        causes = self._causes(symbol, answer)
+        self.wrong.add(symbol)
+        return graded._replace(
+            status="wrong",
+            causes=causes,
+            expected_from_own=self.sheet.style.number(own) if own is not None and differs else "",
+        )
+
+    def _remark(self, answer: Answer, value: Fraction) -> str:
+        if not is_too_coarse(answer, value):
+            return ""
+        return (
+            f"it shows too few digits to be told from others; more exactly {self.sheet.style.number(value)}"
+        )
+
+    def _from_errors(self, symbol: Symbol) -> dict[Symbol, Traced]:
+        """Return the formulas that make a loss from the errors, which are the learner's own."""
+        losses = [place for place in (symbol, *self._behind(symbol)[1]) if place.what == "loss"]
+        found = {place: from_errors(self.sheet.lines[place], self.sheet.lines) for place in losses}
+        return {place: formula for place, formula in found.items() if formula is not None}
+
+    def _wrong_behind(self, symbol: Symbol) -> tuple[Symbol, ...]:
+        return tuple(source for source in self._behind(symbol)[0] if source in self.wrong)
 
     def _named(self, symbols: tuple[Symbol, ...]) -> tuple[str, ...]:
         counted = dict.fromkeys(self.counted_at.get(symbol, symbol) for symbol in symbols)
@@ -206,7 +257,10 @@ class _Grader:
 
     def _own(self, symbol: Symbol) -> Fraction | None:
         """Return what the formula gives from the learner's answers so far, if it gives anything."""
-        return _value(self.own, symbol)
+        return _value(self._world(self.own.answers), symbol)
+
+    def _world(self, answers: Mapping[Symbol, Number]) -> World:
+        return self.sheet.world(answers=answers, instead=self.routes | self.inferred)
 
     def _behind(self, symbol: Symbol) -> tuple[list[Symbol], list[Symbol]]:
         """Return the answered lines that a line is made from, and the unanswered ones on the way to them.
@@ -217,7 +271,9 @@ class _Grader:
         unanswered: dict[Symbol, None] = {}
         waiting = [symbol]
         while waiting:
-            for source in ingredients(self.sheet.lines[waiting.pop()], self.sheet.activations):
+            line = self.sheet.lines[waiting.pop()]
+            line = line._replace(number=self.routes.get(line.name, line.number))
+            for source in ingredients(line, self.sheet.activations):
                 if source in self.own.answers or source in self.inferred:
                     answered[source] = None
                 if (
@@ -245,13 +301,12 @@ class _Grader:
             if written.value is not None and written.quantum is not None:
                 other[source] = of_kind(written.value + written.quantum / 2, self.kind)
         for source in unanswered:
-            value = _value(self.own, source)
+            value = _value(self._world(self.own.answers), source)
             # Only behind an error: otherwise it is an error of its own to round too early.
             if value is not None and answer.quantum is not None and self.wrong.intersection(answered):
                 other[source] = of_kind(value + min(answer.quantum / 2, UNWRITTEN * abs(value)), self.kind)
         for source, value in other.items():
-            world = self.sheet.world(answers={**self.own.answers, source: value}, instead=self.inferred)
-            changed = _value(world, symbol)
+            changed = _value(self._world({**self.own.answers, source: value}), symbol)
             slack += abs(own - changed) if changed is not None else 0
         return slack
 
@@ -284,14 +339,14 @@ class _Grader:
         assert answer.value is not None
         own, exact = self._own(symbol), self._exact(symbol)
         right = {"exact": exact} | ({} if own is None else {"own": own})
-        if any(_is_too_coarse(answer, value) for value in right.values()):
+        if any(is_too_coarse(answer, value) for value in right.values()):
             yield Likely(TOO_COARSE, "no digit of the result is left"), {}
         slack, inferred = self._slack(symbol, answer), dict(self.inferred)
         for cause in CAUSES:
             for instead, detail in self._mistaken(cause, symbol):
                 for answers in (self.own.answers, {}):
                     value = _value(self.sheet.world(answers=answers, instead=inferred | instead), symbol)
-                    if value is not None and value not in right.values() and _is(answer, value, slack):
+                    if value is not None and value not in right.values() and fits(answer, value, slack):
                         yield Likely(cause.name, detail), instead
         for likely in (
             *self._rounded_early(symbol, answer, right),
@@ -304,7 +359,9 @@ class _Grader:
         """Yield mistaken formulas for a line, or for unanswered lines behind it, where the mistake may lie."""
         single: dict[Symbol, Traced] = {}
         for place in [symbol, *self._behind(symbol)[1]]:
-            variants = list(cause.formulas(self.sheet.lines[place], self.sheet))
+            line = self.sheet.lines[place]
+            ways = [line, line._replace(number=self.routes[place])] if place in self.routes else [line]
+            variants = [variant for way in ways for variant in cause.formulas(way, self.sheet)]
             for formula, detail in variants:
                 at = "" if place == symbol else f"in {self.sheet.name(place)}"
                 yield {place: formula}, ", ".join(part for part in (detail, at) if part)
@@ -322,8 +379,28 @@ class _Grader:
                         value = to_fraction(world.formula(symbol))
                     except (ArithmeticError, ValueError):
                         continue
-                    if value not in right.values() and _is(answer, value):
+                    if value not in right.values() and fits(answer, value):
                         yield Likely(TOO_COARSE, f"to {name} on the way")
+
+
+def _counted_once(lines: Mapping[Symbol, Graded]) -> tuple[Graded, ...]:
+    """Return the lines with the cause first that all wrong lines of a layer share, each mistake counted once."""
+    shared: dict[tuple[str, int | None], set[Likely]] = {}
+    for symbol, line in lines.items():
+        if line.status == "wrong":
+            layer, found = symbol[:2], set(line.causes)
+            shared[layer] = shared.get(layer, found) & found
+    counted: dict[tuple[str, Likely], str] = {}
+    graded = []
+    for symbol, line in lines.items():
+        if line.status == "wrong" and line.causes:
+            likeliest = sorted(line.causes, key=lambda cause: cause not in shared[symbol[:2]])
+            same_as = ""
+            if likeliest[0].cause in NAMES:  # a slip of the pen is one of its own each time
+                same_as = counted.setdefault((symbol.what, likeliest[0]), line.name)
+            line = line._replace(causes=tuple(likeliest), same_as="" if same_as == line.name else same_as)
+        graded.append(line)
+    return tuple(graded)
 
 
 def _value(world: World, symbol: Symbol) -> Fraction | None:
@@ -332,27 +409,3 @@ def _value(world: World, symbol: Symbol) -> Fraction | None:
         return to_fraction(world.formula(symbol))
     except (ArithmeticError, DecimalException, ValueError, KeyError):
         return None
-
-
-def _is(answer: Answer, value: Fraction, tolerance: Fraction = Fraction(0)) -> bool:
-    """Tell whether an answer is a value rounded to the digits that the answer shows."""
-    assert answer.value is not None
-    half = Fraction(0) if answer.quantum is None else answer.quantum / 2
-    return abs(answer.value - value) <= half + tolerance and not _is_too_coarse(answer, value)
-
-
-def _is_half_cut_off(answer: Answer, value: Fraction) -> bool:
-    """Tell whether an answer is off by just a half, and neither the even neighbour nor the larger one."""
-    assert answer.value is not None
-    if not answer.quantum or abs(answer.value - value) != answer.quantum / 2:
-        return False
-    return abs(answer.value) < abs(value) and (answer.value / answer.quantum) % 2 == 1
-
-
-def _is_too_coarse(answer: Answer, value: Fraction) -> bool:
-    """Tell whether an answer shows no digit of a value: 0 for 0.035, 1 for 0.75."""
-    assert answer.value is not None
-    if answer.quantum is None or not value or answer.value == value:
-        return False
-    near = abs(answer.value - value) <= answer.quantum / 2
-    return near and answer.quantum > Fraction(10) ** leading_place(value)

@@ -7,6 +7,7 @@ import re
 import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
+from difflib import get_close_matches
 from functools import cached_property
 
 from ..arithmetic import Number
@@ -21,6 +22,7 @@ from .problem import DIGITS, Problem
 from .values import World, ingredients
 
 CONSTANTS = ("rate", "momentum", "beta1", "beta2", "epsilon", "l2", "limit", "updates")
+ALIKE = 0.6  # how alike a name must be to be offered; names as short as loss resemble many words
 GIVEN = {"input", "expected", *CONSTANTS}
 """What a learner is told; every other line is a result that may be blank."""
 
@@ -197,8 +199,10 @@ def _called(sheet: Sheet, word: str) -> set[Symbol]:
             groups.setdefault(section.kind, set()).update(found)
     if word in groups:
         return groups[word]
-    known = sorted(groups) + [sheet.name(s) for s in sheet.results]
-    raise ArgumentError(f"There is nothing called {word!r} on the sheet", "--blanks", nearest(word, known))
+    known = list(dict.fromkeys([*sorted(groups), *(sheet.name(s) for s in sheet.results)]))
+    alike = get_close_matches(word, known, n=1, cutoff=ALIKE)
+    mend = nearest(word, known) if alike else f"Known: {', '.join(known)}"
+    raise ArgumentError(f"There is nothing called {word!r} on the sheet", "--blanks", mend)
 
 
 def _concealing(sheet: Sheet, blanks: Iterable[Symbol]) -> tuple[Symbol, ...]:

@@ -73,6 +73,72 @@ def leading_place(x: Fraction) -> int:
         return (Decimal(abs(x.numerator)) / Decimal(x.denominator)).adjusted()
 
 
+# ---------------------------------------------------------------- rounding
+
+
+def rounds(answer: Answer, value: Fraction, tolerance: Fraction = Fraction(0)) -> bool:
+    """Return whether an answer is a value rounded to the digits that the answer shows; a plain 0 is not.
+
+    Examples
+    --------
+    >>> from tinyglass.worksheet.answers import read_answer
+    >>> [rounds(read_answer(text), Fraction("0.000158")) for text in ("0.00016", "0.000", "0.001", "0")]
+    [True, True, False, False]
+    """
+    assert answer.value is not None
+    half = Fraction(0) if answer.quantum is None else answer.quantum / 2
+    if not answer.value and answer.quantum and answer.quantum >= 1 and abs(value) > tolerance:
+        return False
+    return abs(answer.value - value) <= half + tolerance
+
+
+def fits(answer: Answer, value: Fraction, tolerance: Fraction = Fraction(0)) -> bool:
+    """Return whether an answer is a rounded value of which it shows a digit at least.
+
+    Examples
+    --------
+    >>> from tinyglass.worksheet.answers import read_answer
+    >>> [fits(read_answer(text), Fraction("0.000158")) for text in ("0.00016", "0.000")]
+    [True, False]
+    """
+    return rounds(answer, value, tolerance) and not is_too_coarse(answer, value)
+
+
+def is_half_cut_off(answer: Answer, value: Fraction) -> bool:
+    """Return whether an answer is off by just a half that neither a person nor a computer rounds so.
+
+    Examples
+    --------
+    >>> from tinyglass.worksheet.answers import read_answer
+    >>> is_half_cut_off(read_answer("0.7"), Fraction("0.75")), f"{0.35:.1f}"
+    (True, '0.3')
+    >>> is_half_cut_off(read_answer("0.3"), Fraction("0.35"))
+    False
+    """
+    assert answer.value is not None
+    if not answer.quantum or abs(answer.value - value) != answer.quantum / 2:
+        return False
+    if abs(Fraction(float(value))) < abs(value):  # the computer's number lies below the half
+        return False
+    return abs(answer.value) < abs(value) and (answer.value / answer.quantum) % 2 == 1
+
+
+def is_too_coarse(answer: Answer, value: Fraction) -> bool:
+    """Return whether an answer shows no digit of a value: 0 for 0.035, 1 for 0.75.
+
+    Examples
+    --------
+    >>> from tinyglass.worksheet.answers import read_answer
+    >>> is_too_coarse(read_answer("0.0"), Fraction("0.035"))
+    True
+    """
+    assert answer.value is not None
+    if answer.quantum is None or not value or answer.value == value:
+        return False
+    near = abs(answer.value - value) <= answer.quantum / 2
+    return near and answer.quantum > Fraction(10) ** leading_place(value)
+
+
 # ---------------------------------------------------------------- digits
 
 
@@ -96,7 +162,7 @@ def slips_of_digits(answer: Answer, values: dict[str, Fraction]) -> Iterator[Sli
     for value in values.values():
         for k in POWERS:
             moved = value * Fraction(10) ** k
-            if value and abs(answer.value - moved) <= answer.quantum / 2:
+            if value and answer.value and abs(answer.value - moved) <= answer.quantum / 2:
                 places = f"{abs(k)} place{'s' if abs(k) > 1 else ''}"
                 yield (
                     "the decimal point is in the wrong place",

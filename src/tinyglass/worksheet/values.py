@@ -190,6 +190,44 @@ def swapped(number: Traced, change: Callable[[Traced], Traced | None]) -> Traced
     return made(number.op, *(swapped(operand, change) for operand in number.operands))
 
 
+def from_errors(line: Line, lines: Mapping[Symbol, Line]) -> Traced | None:
+    """Return the formula of a squared loss with the errors in place of output − expected; None for others.
+
+    Examples
+    --------
+    >>> o, t = Traced(3, Symbol("output", 0, 0)), Traced(2, Symbol("expected", 0, 0))
+    >>> error = Line(Symbol("error", 0, 0), o - t)
+    >>> loss = Line(Symbol("loss"), (o - t) * (o - t) / 2)
+    >>> [part.symbol.what for part in parts(from_errors(loss, {error.name: error})) if part.symbol]
+    ['error', 'error']
+    """
+    if line.name.what != "loss" or line.number.symbol is not None:
+        return None
+    found = []
+
+    def change(piece: Traced) -> Traced | None:
+        if piece.op != "-" or [part.symbol and part.symbol.what for part in piece.operands] != [
+            "output",
+            "expected",
+        ]:
+            return None
+        output = piece.operands[0].symbol
+        error = lines.get(output._replace(what="error")) if output is not None else None
+        if error is None:
+            return None
+        found.append(error)
+        # An error may be a multiple of the difference, as that of the mean squared error is.
+        factor = swapped(error.number, lambda part: Traced(1) if part.op == "-" else None)
+        return (
+            named(error.name)
+            if factor.op != "*" and factor.op != "/"
+            else made("/", named(error.name), factor)
+        )
+
+    number = swapped(line.number, change)
+    return number if found else None
+
+
 def made(op: str, *operands: Traced) -> Traced:
     """Return a formula; what it gives, a `World` says.
 

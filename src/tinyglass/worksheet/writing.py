@@ -50,7 +50,8 @@ def _introduction(sheet: Sheet, solved: bool) -> list[str]:
     return [
         f"Find the {n} missing numbers, line by line. " if n > 1 else "Find the missing number. ",
         f"Start from the numbers given here, which have at most {digits} digits. Round as you like: an answer "
-        "is right if it is the result rounded to the digits that it shows.",
+        "is right if it is the result rounded to the digits that it shows; but a plain 0, without decimals, is "
+        "right only where the result is 0.",
     ]
 
 
