@@ -9,7 +9,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from hypothesis import given, reject, settings
+from hypothesis import assume, given, reject, settings
 from hypothesis import strategies as st
 
 import tinyglass
@@ -250,6 +250,8 @@ def test_the_chapter_in_fractions_is_exact():
 @given(trainings(precisions=("float64",)))
 def test_exact_numbers_are_near_the_floats(training):
     run, epoch, step = training
+    if run.settings.loss == "cross_entropy":  # ln(1 − output) of floats loses digits as the output nears 1
+        assume((run.network.outputs(run.examples.X) < 1 - 1e-5).all())
     floats = explain_step(run, epoch=epoch, step=step, whole=True)
     exact = explain_step(run, epoch=epoch, step=step, exact=True, whole=True)
     for f, e in zip(floats.lines(), exact.lines(), strict=True):

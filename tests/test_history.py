@@ -376,7 +376,7 @@ def test_the_epochs_that_moved_the_loss_most_are_found(course_run):
     history_ = track(course_run.initial, course_run.examples, None, course_run.settings, range(0, 1001, 10))
     losses = np.array(
         [
-            loss_history.losses_of(
+            loss_history.weighted_losses(
                 with_parameters(course_run.network, row), course_run.examples, "half_squared_error"
             )
             for row in history_
@@ -397,7 +397,7 @@ def test_class_weights_count_in_the_loss(course):
     )
     run = train(course, wished)
     found = trace_history(run).facts
-    losses = loss_history.losses_of(run.network, run.examples, run.settings.loss)
+    losses = loss_history.weighted_losses(run.network, run.examples, run.settings.loss)
     away = run.examples.Y[:, 0] == 1
     unweighted = -np.log(run.network.outputs(run.examples.X)[np.arange(10), run.examples.Y.argmax(axis=1)])
     assert losses == pytest.approx(unweighted * np.where(away, 1.5, 0.5), rel=1e-5)

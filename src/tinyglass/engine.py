@@ -16,6 +16,7 @@ import numpy as np
 
 from . import _core
 from .arithmetic import LOSSES, Schedule, learning_rate
+from .arithmetic import loss as example_loss
 from .errors import ArgumentError, DivergenceError
 from .network import Network, core_layers, flatten, weight_name
 from .preparation import Examples
@@ -353,6 +354,34 @@ def _run_until(trainer: Any, updates: int) -> None:
             "a training",
             f"Ask for one from 0 to {trainer.updates}",
         )
+
+
+def batches_of(settings: Settings, n_examples: int) -> tuple[int, int]:
+    """Return the examples that one update sees, and the updates of an epoch.
+
+    Examples
+    --------
+    >>> batches_of(Settings(batch=4), 10), batches_of(Settings(batch=0), 10)
+    ((4, 3), (10, 1))
+    """
+    batch = min(settings.batch, n_examples) or n_examples
+    return batch, -(-n_examples // batch)
+
+
+def losses_of(network: Network, examples: Examples, loss: str) -> np.ndarray:
+    """Return the loss of each example, without its weight, as the definition has it: float64, (n_examples,).
+
+    Examples
+    --------
+    >>> from tinyglass import Layer
+    >>> neuron = Network([Layer([[0.5]], None, "linear")])
+    >>> losses_of(neuron, Examples([[1.0]], [[0.0]]), "half_squared_error")
+    array([0.125])
+    """
+    activation = network.layers[-1].activation
+    pairs = zip(network.outputs(examples.X).tolist(), examples.Y.tolist(), strict=True)
+    with np.errstate(all="ignore"):
+        return np.array([example_loss(loss, activation, o, y) for o, y in pairs], np.float64)
 
 
 def rate_of(settings: Settings, epoch: int) -> float:

@@ -7,9 +7,8 @@ import gc
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import ArgumentError
 from .models import load_model, open_run
-from .options import AddVerb, add_reading, add_recordings_option, count
+from .options import AddVerb, add_reading, add_recordings_option, add_step, refuse_given
 from .reading import read_chosen, reading_of, trained_on
 from .showing import add_showing, check_showing, show, style_of
 
@@ -33,18 +32,7 @@ def add_verb(add: AddVerb) -> None:
         help="folder of a training; course:neuron, course:or-gate, course:plant, course:gesture; a FILE.toml "
         "with a network and a step; with --predict, a folder or a model file",
     )
-    group = verb.add_argument_group("a step of a training")
-    group.add_argument("--epoch", type=count, metavar="E", help="the epoch, from 1 (default: 1)")
-    group.add_argument("--step", type=count, metavar="S", help="the step in the epoch, from 1 (default: 1)")
-    group.add_argument(
-        "--example",
-        type=count,
-        metavar="I",
-        help="this example only, counted from 1; without --step, the step that it is in; with --predict, the "
-        "recording of the file",
-    )
-    group.add_argument("--neuron", metavar="NAME", help="only what made this neuron, such as hidden[3]")
-    group.add_argument("--weight", metavar="NAME", help="only what made this weight, such as hidden[3,12]")
+    group = add_step(verb, "; with --predict, the recording of the file")
     group.add_argument(
         "--all",
         action="store_true",
@@ -91,9 +79,9 @@ def _explanation(options: argparse.Namespace) -> Explanation:
     if options.target.startswith(COURSE):
         from ..explain.course import explain_course
 
-        _refuse(
+        refuse_given(
             options,
-            "a course example",
+            "for a course example",
             *(*OF_A_STEP, "example", "check_gradients", "exact", "recordings"),
             *OF_READING,
         )
@@ -103,7 +91,7 @@ def _explanation(options: argparse.Namespace) -> Explanation:
     if path.suffix.lower() == ".toml":
         from ..explain.learner.explaining import explain_file
 
-        _refuse(options, "a FILE.toml", "epoch", "step", "recordings", *OF_READING)
+        refuse_given(options, "for a FILE.toml", "epoch", "step", "recordings", *OF_READING)
         return explain_file(
             path,
             as_printed=options.as_printed,
@@ -115,7 +103,9 @@ def _explanation(options: argparse.Namespace) -> Explanation:
             exact=options.exact is not False,
             **wishes,
         )
-    _refuse(options, "a training, which says itself how its recordings are read", "as_printed", *OF_READING)
+    refuse_given(
+        options, "for a training, which says itself how its recordings are read", "as_printed", *OF_READING
+    )
     return _of_step(options, path, wishes)
 
 
@@ -144,7 +134,9 @@ def _of_prediction(options: argparse.Namespace) -> Explanation:
     from ..explain.prediction.explaining import explain_prediction
     from ..printing import progress_bar
 
-    _refuse(options, "a prediction", *OF_A_STEP, "as_printed", "check_gradients", "exact", "recordings")
+    refuse_given(
+        options, "for a prediction", *OF_A_STEP, "as_printed", "check_gradients", "exact", "recordings"
+    )
     network, _, _ = load_model(Path(options.target))
     with progress_bar() as (bar, _):
         recordings = read_chosen(reading_of(options), options.predict, bar)
@@ -156,20 +148,3 @@ def _of_prediction(options: argparse.Namespace) -> Explanation:
         notation=options.notation or "standard",
         **({} if style is None else {"style": style}),
     )
-
-
-def _refuse(options: argparse.Namespace, what: str, *names: str) -> None:
-    """Refuse options that mean nothing for what is explained.
-
-    Raises
-    ------
-    ArgumentError
-        Naming them.
-    """
-    given = [
-        f"--{name.replace('_', '-')}" for name in names if getattr(options, name) not in (None, False, [])
-    ]
-    if given:
-        raise ArgumentError(
-            f"{', '.join(given)} means nothing for {what}", "the command line", "Leave it out, or see --help"
-        )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import ArgumentError
 from ..printing import progress_bar
 from .models import open_run
-from .options import AddVerb, add_recordings_option, count
+from .options import AddVerb, add_recordings_option, count, refuse_given
 from .reading import NOTHING_CHOSEN, read_chosen, trained_on
 from .showing import add_showing, check_showing, show, style_of
 
@@ -87,13 +87,7 @@ def _of_number(options: argparse.Namespace, wishes: dict[str, Any]) -> Explanati
 def _without(options: argparse.Namespace, wishes: dict[str, Any]) -> Explanation:
     from ..explain.history.without import without
 
-    given = [f"--{name}" for name in OF_A_NUMBER if getattr(options, name) not in (None, False)]
-    if given:
-        raise ArgumentError(
-            f"{', '.join(given)} means nothing with --without",
-            "the command line",
-            "Leave it out, or see --help",
-        )
+    refuse_given(options, "with --without", *OF_A_NUMBER)
     run = open_run(options.run)
     recordings = trained_on(run, options.recordings)
     with progress_bar() as (bar, _):

@@ -7,6 +7,8 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
+from ..errors import ArgumentError
+
 AddVerb = Callable[[str, Callable[[argparse.Namespace], int], str], argparse.ArgumentParser]
 """Adds a verb by its name, what it runs, and its help text, and returns its parser."""
 
@@ -68,6 +70,51 @@ def add_reading(verb: argparse.ArgumentParser) -> None:
 def add_json(verb: argparse.ArgumentParser) -> None:
     """Add --json."""
     verb.add_argument("--json", action="store_true", help="print one JSON object, and nothing else")
+
+
+def add_step(verb: argparse.ArgumentParser, of_example: str = "") -> argparse._ArgumentGroup:
+    """Add the options that name a step of a training, or a part of it, and return their group.
+
+    Parameters
+    ----------
+    verb : ArgumentParser
+    of_example : str, what --example also means for this verb
+    """
+    group = verb.add_argument_group("a step of a training")
+    group.add_argument("--epoch", type=count, metavar="E", help="the epoch, from 1 (default: 1)")
+    group.add_argument("--step", type=count, metavar="S", help="the step in the epoch, from 1 (default: 1)")
+    group.add_argument(
+        "--example",
+        type=count,
+        metavar="I",
+        help=f"this example only, counted from 1; without --step, the step that it is in{of_example}",
+    )
+    group.add_argument("--neuron", metavar="NAME", help="only what made this neuron, such as hidden[3]")
+    group.add_argument("--weight", metavar="NAME", help="only what made this weight, such as hidden[3,12]")
+    return group
+
+
+def refuse_given(options: argparse.Namespace, what: str, *names: str) -> None:
+    """Refuse options that are given and mean nothing here.
+
+    Parameters
+    ----------
+    options : Namespace
+    what : str, such as "for a course example"
+    *names : str, as the namespace has them
+
+    Raises
+    ------
+    ArgumentError
+        Naming them.
+    """
+    given = [
+        f"--{name.replace('_', '-')}" for name in names if getattr(options, name) not in (None, False, [])
+    ]
+    if given:
+        raise ArgumentError(
+            f"{', '.join(given)} means nothing {what}", "the command line", "Leave it out, or see --help"
+        )
 
 
 def add_recordings_option(verb: argparse.ArgumentParser) -> None:

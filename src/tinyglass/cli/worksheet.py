@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import ArgumentError, StorageError, printable
 from .models import open_run
-from .options import AddVerb, add_recordings_option, count
+from .options import AddVerb, add_recordings_option, add_step, count
 from .reading import trained_on
 
 if TYPE_CHECKING:
@@ -28,17 +28,7 @@ def add_verb(add: AddVerb) -> None:
         metavar="WHAT",
         help="folder of a training; course:neuron, course:gesture; a FILE.toml with a network and a step",
     )
-    group = verb.add_argument_group("a step of a training")
-    group.add_argument("--epoch", type=count, metavar="E", help="the epoch, from 1 (default: 1)")
-    group.add_argument("--step", type=count, metavar="S", help="the step in the epoch, from 1 (default: 1)")
-    group.add_argument(
-        "--example",
-        type=count,
-        metavar="I",
-        help="this example only, counted from 1; without --step, the step that it is in",
-    )
-    group.add_argument("--neuron", metavar="NAME", help="only what made this neuron, such as hidden[3]")
-    group.add_argument("--weight", metavar="NAME", help="only what made this weight, such as hidden[3,12]")
+    add_step(verb)
     add_recordings_option(verb)
     group = verb.add_argument_group("the sheet")
     group.add_argument(

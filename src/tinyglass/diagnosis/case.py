@@ -10,8 +10,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from .. import arithmetic
-from ..engine import baseline_loss, loss_and_gradient, make_trainer, order_of, track
+from ..engine import baseline_loss, batches_of, loss_and_gradient, make_trainer, order_of, track
 from ..evaluation import Score
 from ..explain.replay import restore
 from ..network import Network, weight_name, with_parameters
@@ -83,13 +82,12 @@ class Case:
     @property
     def batch(self) -> int:
         """Examples that one update sees."""
-        n = self.examples.n_examples
-        return n if self.settings.batch == 0 else min(self.settings.batch, n)
+        return batches_of(self.settings, self.examples.n_examples)[0]
 
     @property
     def steps(self) -> int:
         """Updates of an epoch."""
-        return -(-self.examples.n_examples // self.batch)
+        return batches_of(self.settings, self.examples.n_examples)[1]
 
     def place_of(self, updates: int) -> tuple[int, int]:
         """Return epoch and step, from 1, of the update that follows so many."""
@@ -167,11 +165,6 @@ class Case:
         """What a loss is compared with: the smaller of the best constant answer's and that of the start."""
         start = self.losses[0] if np.isfinite(self.losses[0]) else np.inf
         return float(min(self.baseline, start))
-
-    @cached_property
-    def own_losses(self) -> np.ndarray:
-        """The loss of each example after the last update, without its weight."""
-        return losses_of(self.last, self.examples, self.settings)
 
     @cached_property
     def right(self) -> np.ndarray | None:
@@ -269,20 +262,6 @@ def thinned(examples: Examples, most: int) -> Examples:
     """Return every k-th example, so that at most about so many are left."""
     step = max(1, -(-examples.n_examples // max(most, 1)))
     return examples if step == 1 else examples.take(np.arange(0, examples.n_examples, step))
-
-
-def losses_of(network: Network, examples: Examples, settings: Settings) -> np.ndarray:
-    """Return the loss of each example, (n_examples,)."""
-    activation = network.layers[-1].activation
-    with np.errstate(all="ignore"):
-        return np.array(
-            [
-                arithmetic.loss(settings.loss, activation, outputs, expected)
-                for outputs, expected in zip(
-                    network.outputs(examples.X).astype(float).tolist(), examples.Y.tolist(), strict=True
-                )
-            ]
-        )
 
 
 def text_of(value: Any, digits: int = 4) -> str:

@@ -9,12 +9,12 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from ..engine import loss_and_gradient
+from ..engine import loss_and_gradient, losses_of
 from ..findings import find_copy_sets
 from ..findings.contradictions import find_contradictions
 from ..recordings import Recording
 from ..units import same_units
-from .case import Case, losses_of, text_of
+from .case import Case, text_of
 from .diagnosis import Diagnosis, Looked, Place, Severity
 
 MOST_EXAMPLES = 10  # named in a finding
@@ -134,7 +134,7 @@ def _over_training(
     losses, against = np.zeros(n), np.zeros(len(places))
     for moment in chosen:
         network = case.network_at(case.history[moment])
-        losses += losses_of(network, own, case.settings) / len(chosen)
+        losses += losses_of(network, own, case.settings.loss) / len(chosen)
         whole = loss_and_gradient(network, own, plain)[1]
         for k, place in enumerate(places):
             gradient = loss_and_gradient(network, case.examples.take(np.array([place])), plain)[1]

@@ -19,7 +19,7 @@ from ..settings import make_settings
 from .explanation import Section, Table
 from .notation import BIAS, Notation
 from .tracing import Symbol
-from .working import Step, Working, feedforward, losses_of, work
+from .working import Step, Working, all_weights, entry, feedforward, losses_of, map_arrays, work
 
 ALLOWED = 1e-6  # relative gap, beyond what the rounding of the loss explains
 MOST_CHECKED = 400  # weights; of a larger network the steepest of each layer, and others evenly spread
@@ -133,8 +133,7 @@ def check_step(step: Step, places: Sequence[tuple[int, int, int]] | None = None)
     gradients, noise = working.gradients, _noise(step, working)
     found = []
     for l, j, i in chosen_places(step, gradients) if places is None else places:
-        part = gradients[l]
-        gradient = float(part.bias[j] if i == BIAS else part.weights[j][i])
+        gradient = float(entry(gradients[l], j, i))
         if step.rule.l2 and i != BIAS:
             gradient += float(step.rule.l2) * float(step.layers[l].weights[j][i])
         difference, width, excuse, reach = _difference(step, (l, j, i))
@@ -148,51 +147,21 @@ def check_step(step: Step, places: Sequence[tuple[int, int, int]] | None = None)
     return found
 
 
-def finite_difference(step: Step, place: tuple[int, int, int]) -> tuple[float, float]:
-    """Return (L(w + h) − L(w − h)) / 2h of a step's loss, and h.
-
-    Parameters
-    ----------
-    step : Step
-    place : (layer, neuron, input) of the weight; input −1 is the bias
-    """
-    difference, width, _, _ = _difference(in_float64(step), place)
-    return difference, width
-
-
 def in_float64(step: Step) -> Step:
     """Return the step with all its numbers as float64."""
-
-    def floats(array: Any) -> Any:
-        return None if array is None else np.asarray(array).astype(np.float64)
-
-    def of(part: Gradient) -> Gradient:
-        return Gradient(floats(part.weights), floats(part.bias))
-
     rule: dict[str, Any] = {
         name: value if value is None or isinstance(value, str) else float(value)
         for name, value in step.rule._asdict().items()
     }
-    layers = tuple(Layer(floats(l.weights), floats(l.bias), l.activation) for l in step.layers)
-    first = step.first or tuple(Gradient(np.zeros(np.shape(l.weights)), l.bias) for l in layers)
-    second = step.second or first
-    return step._replace(
-        layers=layers,
-        first=tuple(map(of, first)),
-        second=tuple(map(of, second)),
-        X=floats(step.X),
-        Y=floats(step.Y),
-        weight=floats(step.weight),
-        rule=Update(**rule),
-        rate=float(step.rate),
-    )
+    step = map_arrays(step, lambda array: np.asarray(array).astype(np.float64))
+    first = step.first or tuple(Gradient(np.zeros(np.shape(l.weights)), l.bias) for l in step.layers)
+    return step._replace(first=first, second=step.second or first, rule=Update(**rule), rate=float(step.rate))
 
 
 def _difference(step: Step, place: tuple[int, int, int]) -> tuple[float, float, str, float]:
     """Return the finite difference, its width, why it may be wrong, and how far apart its two weights are."""
     l, j, i = place
-    layer = step.layers[l]
-    w = float(layer.bias[j] if i == BIAS else layer.weights[j][i])
+    w = float(entry(step.layers[l], j, i))
     inputs = step.X if l == 0 else feedforward(step.layers[:l], step.X)[1][-1]
     largest = 1.0 if i == BIAS else max(1.0, float(np.abs(inputs).max()))
     narrowest = 4 * float(np.spacing(abs(w)))
@@ -252,12 +221,7 @@ def _loss_with(step: Step, place: tuple[int, int, int], value: float) -> tuple[f
 
 def chosen_places(step: Step, gradients: Sequence[Gradient]) -> list[tuple[int, int, int]]:
     """Return all weights, or of a large network the steepest ten of each layer and others evenly spread."""
-    places = [
-        (l, j, i)
-        for l, layer in enumerate(step.layers)
-        for j in range(len(layer.weights))
-        for i in [*range(np.shape(layer.weights)[1]), *([] if layer.bias is None else [BIAS])]
-    ]
+    places = all_weights(step.layers)
     if len(places) <= MOST_CHECKED:
         return places
     steepest = []

@@ -12,7 +12,7 @@ from ..arithmetic import Memory, Signals, Update
 from .explanation import Line
 from .notation import BIAS
 from .tracing import Symbol, Traced
-from .working import Step, Working
+from .working import Step, Working, entry, inputs_of
 
 CONSTANTS = ("momentum", "beta1", "beta2", "epsilon", "l2")
 
@@ -38,9 +38,7 @@ class Lines(NamedTuple):
     # ------------------------------------------------------------ named numbers
 
     def weight(self, l: int, j: int, i: int) -> Traced:
-        layer = self.step.layers[l]
-        value = layer.bias[j] if i == BIAS else layer.weights[j][i]
-        return Traced(value, Symbol("weight", l, j, i))
+        return Traced(entry(self.step.layers[l], j, i), Symbol("weight", l, j, i))
 
     def signal(self, e: int, l: int, i: int) -> Traced:
         """Input i of the network for layer −1, otherwise the output of a neuron."""
@@ -192,8 +190,7 @@ class Lines(NamedTuple):
         if self.step.weight is not None:
             delta = Traced(self.step.weight[e], Symbol("example_weight", None, None, None, mark)) * delta
         has_bias = self.step.layers[l].bias is not None
-        every = [*range(self.n_inputs(l)), *([BIAS] if has_bias else [])]
-        wanted = every if only is None else only
+        wanted = inputs_of(self.step.layers[l]) if only is None else only
         inputs = [self.signal(e, l - 1, i) for i in wanted if i != BIAS]
         neuron = [arithmetic.Layer([[0]], [0] if has_bias else None, "linear")]
         found = arithmetic.gradients(neuron, [Signals([0], [0])], [[delta]], inputs)[0]
@@ -215,7 +212,7 @@ class Lines(NamedTuple):
         gradient = self.gradient(0, l, j, i) if len(step.X) == 1 else _named(self.average(l, j, i))
         memory = Memory(
             *(
-                Traced(_at(part[l], j, i), Symbol(name, l, j, i))
+                Traced(entry(part[l], j, i), Symbol(name, l, j, i))
                 for part, name in ((step.first, self._memory_names[0]), (step.second, "v_before"))
             )
         )
@@ -310,7 +307,3 @@ def _formula_of(number: Traced) -> Traced:
 
 def _named(line: Line) -> Traced:
     return Traced(line.number.value, line.name)
-
-
-def _at(part: Any, j: int, i: int) -> Any:
-    return part.bias[j] if i == BIAS else part.weights[j][i]

@@ -15,9 +15,9 @@ from ..arithmetic import Gradient, Layer, Number, Row, Signals
 from .explanation import Line, Section, Table
 from .gradient_check import GradientCheck, check_step, in_float64
 from .lines import Lines
-from .notation import BIAS, Notation
+from .notation import Notation
 from .tracing import Symbol, Traced
-from .working import Step, Working, averaged, feedforward, losses_of, updated, work
+from .working import Step, Working, all_weights, averaged, entry, feedforward, losses_of, updated, work
 
 MOST_PAIRS = 6  # weights whose rules are written out; the table has more
 MOST_ROWS = 60
@@ -258,12 +258,7 @@ class Mistakes(NamedTuple):
             "belong there: ∂sum_downstream/∂output_hidden is that weight.",
             *words,
         ]
-        places = [
-            (l, j, i)
-            for l in range(len(step.layers) - 1)
-            for j in range(self.lines.n_neurons(l))
-            for i in [*range(self.lines.n_inputs(l)), *([] if step.layers[l].bias is None else [BIAS])]
-        ]
+        places = all_weights(step.layers[:-1])
         items += self._pairs(printed, places[:MOST_PAIRS])
         if len(places) > MOST_PAIRS:
             items.append(f"{MOST_PAIRS} of {len(places)} weights are written out, of the first example.")
@@ -408,7 +403,7 @@ class Mistakes(NamedTuple):
 
 def _at(gradients: Sequence[Gradient], place: tuple[int, int, int]) -> Number:
     l, j, i = place
-    return gradients[l].bias[j] if i == BIAS else gradients[l].weights[j][i]
+    return entry(gradients[l], j, i)
 
 
 def _verdict(printed: Number, true: Number) -> str:

@@ -12,6 +12,7 @@ from .focus import Focus
 from .lines import Lines, constants, given
 from .notation import BIAS, Notation
 from .tracing import Symbol
+from .working import entry, inputs_of
 
 MOST_WEIGHTS = 50  # of a neuron, that have a line each
 LONG_SUM = 12  # terms that a line shows; the others stand in a table
@@ -23,8 +24,7 @@ def number_sections(
     """Return everything that made one weight's gradient and update, or one neuron's numbers."""
     l, j, i = focus
     n = len(lines.step.X)
-    wanted = range(lines.n_inputs(l)) if i is None else [i]
-    inputs = [*wanted, *([BIAS] if i is None and lines.step.layers[l].bias is not None else [])]
+    inputs = inputs_of(lines.step.layers[l]) if i is None else [i]
     e = only if only is not None else int(np.abs(_sizes(lines, l, j, i)).argmax())
     written = inputs if len(inputs) <= MOST_WEIGHTS else []
     sections = _chain(lines, e, l, j, written, f": {titles[e]}" if titles else "")
@@ -42,7 +42,7 @@ def _weights_of(lines: Lines, names: Notation, l: int, j: int, inputs: Sequence[
     gradient = lines.working.gradients[l]
     rows = []
     for i in inputs:
-        w, g, new = (part.bias[j] if i == BIAS else part.weights[j][i] for part in (before, gradient, after))
+        w, g, new = (entry(part, j, i) for part in (before, gradient, after))
         rows.append((Symbol("weight", l, j, i), w, g, new))
     hint = f"; one of them in full with --weight {names.weight(l, j, 0)}"
     return Table(f"Every weight of the neuron{hint}", ("weight", "before", "gradient", "after"), tuple(rows))

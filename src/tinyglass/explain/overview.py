@@ -13,6 +13,14 @@ from .tracing import Symbol
 
 
 def overview_sections(lines: Lines, names: Notation, titles: Sequence[str]) -> list[Section]:
+    """Return a step by layer: the extremes of its numbers, and the weights that are moved most.
+
+    Parameters
+    ----------
+    lines : Lines
+    names : Notation
+    titles : sequence of str, (n_batch,), what the examples are called, or empty
+    """
     working, layers = lines.working, lines.step.layers
     forward, backward, update = [], [], []
     for l, layer in enumerate(layers):

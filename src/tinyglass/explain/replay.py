@@ -13,7 +13,7 @@ import numpy as np
 
 from .. import network as networks
 from ..arithmetic import Gradient, Layer, Update
-from ..engine import loss_and_gradient, order_of, rate_of, replay_on
+from ..engine import batches_of, loss_and_gradient, order_of, rate_of, replay_on
 from ..errors import ArgumentError, DisagreementError
 from ..network import Network, with_parameters
 from ..preparation import Examples
@@ -22,7 +22,7 @@ from ..runs import Run
 from ..settings import Settings
 from ..training import fingerprint_of, make_examples, parted, settle
 from ..units import same_units
-from .working import Step, Working
+from .working import Step, Working, map_arrays
 
 BOUNDS = {"float32": 1e-5, "float64": 1e-12}
 """How far core and definition may differ, relative to the largest number of the same layer and kind."""
@@ -126,8 +126,7 @@ def find_place(run: Run, examples: Examples, epoch: int, step: int | None, examp
         If the training never came there.
     """
     n = examples.n_examples
-    batch = n if run.settings.batch == 0 else min(run.settings.batch, n)
-    steps = -(-n // batch)
+    batch, steps = batches_of(run.settings, n)
     if example is not None and not 1 <= example <= n:
         raise ArgumentError(
             f"Expected an example from 1 to {n}, found {example}", "--example", "Give one of these"
@@ -239,28 +238,14 @@ def exactly(step: Step) -> Step:
     number = _exact_kind(step)
 
     def exact(array: Any) -> Any:
-        if array is None:
-            return None
         flat = np.array([number(str(value)) for value in np.asarray(array).ravel()], dtype=object)
         return flat.reshape(np.shape(array))
-
-    def of(part: Gradient) -> Gradient:
-        return Gradient(exact(part.weights), exact(part.bias))
 
     constant = {
         name: number(repr(float(value))) if isinstance(value, float) else value
         for name, value in step.rule._asdict().items()
     }
-    return step._replace(
-        layers=tuple(Layer(exact(l.weights), exact(l.bias), l.activation) for l in step.layers),
-        first=tuple(map(of, step.first)),
-        second=tuple(map(of, step.second)),
-        X=exact(step.X),
-        Y=exact(step.Y),
-        weight=exact(step.weight),
-        rule=Update(**constant),
-        rate=number(repr(float(step.rate))),
-    )
+    return map_arrays(step, exact)._replace(rule=Update(**constant), rate=number(repr(float(step.rate))))
 
 
 def _exact_kind(step: Step) -> Any:

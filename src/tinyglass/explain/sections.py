@@ -10,11 +10,11 @@ import numpy as np
 from .explanation import Line, Section, Table
 from .focus import Focus
 from .lines import Lines, constants, given
-from .notation import BIAS, Notation
+from .notation import Notation
 from .one_number import number_sections
 from .overview import overview_sections
 from .tracing import Symbol
-from .working import work
+from .working import all_weights, work
 
 MOST_LINES = 600  # of a step that is written out whole; a larger one is an overview by layer
 
@@ -52,7 +52,7 @@ def _sections(
         return [*overview_sections(lines, names, titles), afterwards(lines)]
     sections = [section for e in batch for section in _of_example(lines, e, titles)]
     if len(lines.step.X) > 1:
-        averages = [lines.average(l, j, i) for l, j, i in all_weights(lines)]
+        averages = [lines.average(l, j, i) for l, j, i in all_weights(lines.step.layers)]
         sections.append(
             Section(
                 "average",
@@ -62,18 +62,8 @@ def _sections(
         )
     elif lines.step.rule.l2:
         sections.append(Section("average", "Loss with its penalty", tuple(lines.mean_loss())))
-    updates = [line for l, j, i in all_weights(lines) for line in lines.update(l, j, i)]
+    updates = [line for l, j, i in all_weights(lines.step.layers) for line in lines.update(l, j, i)]
     return [*sections, Section("update", "Update", (*constants(lines.step), *updates)), afterwards(lines)]
-
-
-def all_weights(lines: Lines) -> list[tuple[int, int, int]]:
-    """Return (layer, neuron, input) of every weight, and −1 for every bias."""
-    return [
-        (l, j, i)
-        for l, layer in enumerate(lines.step.layers)
-        for j in range(lines.n_neurons(l))
-        for i in [*range(lines.n_inputs(l)), *([] if layer.bias is None else [BIAS])]
-    ]
 
 
 def _count_lines(lines: Lines, n_examples: int) -> int:

@@ -25,8 +25,8 @@ from .replay import (
     replay_step,
     restore,
 )
-from .sections import all_weights, step_sections
-from .working import work
+from .sections import step_sections
+from .working import all_weights, work
 
 
 def explain_step(
@@ -132,7 +132,7 @@ def _places(lines: Lines, focus: Focus | None) -> list[tuple[int, int, int]] | N
         return None
     return [
         place
-        for place in all_weights(lines)
+        for place in all_weights(lines.step.layers)
         if place[:2] == (focus.layer, focus.neuron) and focus.input in (None, place[2])
     ]
 

@@ -15,6 +15,8 @@ import numpy as np
 
 from .. import arithmetic
 from ..arithmetic import Gradient, Layer, Memory, Number, Signals, Update
+from ..network import Layer as NetworkLayer
+from .notation import BIAS
 
 
 class Step(NamedTuple):
@@ -70,6 +72,43 @@ class Working(NamedTuple):
     layers: list[Layer]
     first: list[Gradient]
     second: list[Gradient]
+
+
+def map_arrays(step: Step, change: Callable[[Any], Any]) -> Step:
+    """Return the step with every array of it changed; its rule and learning rate stay as they are."""
+
+    def of(part: Gradient) -> Gradient:
+        return Gradient(*(None if array is None else change(array) for array in part))
+
+    layers = tuple(Layer(*of(Gradient(l.weights, l.bias)), l.activation) for l in step.layers)
+    return step._replace(
+        layers=layers,
+        first=tuple(map(of, step.first)),
+        second=tuple(map(of, step.second)),
+        X=change(step.X),
+        Y=change(step.Y),
+        weight=None if step.weight is None else change(step.weight),
+    )
+
+
+def inputs_of(layer: Layer | NetworkLayer) -> list[int]:
+    """Return the inputs of a layer's neurons, and −1 for the bias where they have one."""
+    return [*range(np.shape(layer.weights)[1]), *([] if layer.bias is None else [BIAS])]
+
+
+def all_weights(layers: Sequence[Layer]) -> list[tuple[int, int, int]]:
+    """Return (layer, neuron, input) of every weight, and of every bias, whose input is −1."""
+    return [
+        (l, j, i)
+        for l, layer in enumerate(layers)
+        for j in range(len(layer.weights))
+        for i in inputs_of(layer)
+    ]
+
+
+def entry(part: Layer | Gradient, j: int, i: int) -> Number:
+    """Return what stands at the weight of neuron j for input i, or at its bias for −1."""
+    return part.bias[j] if i == BIAS else part.weights[j][i]
 
 
 class Numbers(np.ndarray):

@@ -9,13 +9,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..arithmetic import Gradient, Layer
 from ..errors import ArgumentError, nearest
 from ..explain.focus import Focus, find_focus
 from ..explain.learner.written import parse
 from ..explain.replay import exactly, find_place, replay_step, restore
 from ..explain.step import name_of
-from ..explain.working import Step
+from ..explain.working import Step, map_arrays
 from ..recordings import Recording
 from ..runs import Run
 
@@ -142,23 +141,10 @@ def _rounded(step: Step, digits: int) -> Step:
     """Return the step that starts from its numbers as they are printed."""
 
     def array(values: Any) -> Any:
-        if values is None:
-            return None
         flat = [Decimal(f"{float(value):.{digits}g}") for value in np.asarray(values).ravel()]
         return np.array(flat, dtype=object).reshape(np.shape(values))
 
-    def part(part: Gradient) -> Gradient:
-        return Gradient(array(part.weights), array(part.bias))
-
-    return step._replace(
-        layers=tuple(Layer(array(l.weights), array(l.bias), l.activation) for l in step.layers),
-        first=tuple(map(part, step.first)),
-        second=tuple(map(part, step.second)),
-        X=array(step.X),
-        Y=array(step.Y),
-        weight=array(step.weight),
-        rate=float(f"{float(step.rate):.{digits}g}"),
-    )
+    return map_arrays(step, array)._replace(rate=float(f"{float(step.rate):.{digits}g}"))
 
 
 def number_kind(step: Step) -> type:

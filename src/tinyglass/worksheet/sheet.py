@@ -15,9 +15,9 @@ from ..errors import ArgumentError, nearest
 from ..explain.explanation import Line, Section
 from ..explain.lines import Lines
 from ..explain.notation import Notation, Style, make_notation
-from ..explain.sections import all_weights, step_sections
+from ..explain.sections import step_sections
 from ..explain.tracing import Symbol, Traced, parts
-from ..explain.working import work
+from ..explain.working import all_weights, work
 from .problem import DIGITS, Problem
 from .values import World, ingredients
 
@@ -229,7 +229,7 @@ def _given(sheet: Sheet) -> dict[Symbol, Number]:
     """Return weights, inputs and settings by name, and whatever else a formula uses without a line of its own."""
     step, marks = sheet.problem.step, sheet.problem.marks
     lines = Lines(step, work(step), marks, sheet.names.words == "course")
-    found = _values(lines.weight(*place) for place in all_weights(lines))
+    found = _values(lines.weight(*place) for place in all_weights(lines.step.layers))
     last = len(step.layers) - 1
     for e, mark in enumerate(marks):
         for i in range(lines.n_inputs(0)):

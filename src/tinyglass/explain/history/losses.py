@@ -8,8 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ... import arithmetic
-from ...engine import track
+from ...engine import losses_of, track
 from ...figures import LARGEST_DRAWN, write_picture
 from ...network import Network, with_parameters
 from ...preparation import Examples
@@ -24,11 +23,9 @@ MOST_SHOWN = 10  # examples
 MOST_LOSSES = 100_000  # one example at one moment: about two seconds
 
 
-def losses_of(network: Network, examples: Examples, loss: str) -> np.ndarray:
-    """Return the loss of each example, times its weight, as the definition has it: float64, (n_examples,)."""
-    activation = network.layers[-1].activation
-    pairs = zip(network.outputs(examples.X).tolist(), examples.Y.tolist(), strict=True)
-    losses = np.array([arithmetic.loss(loss, activation, o, y) for o, y in pairs], np.float64)
+def weighted_losses(network: Network, examples: Examples, loss: str) -> np.ndarray:
+    """Return the loss of each example, times its weight: float64, (n_examples,)."""
+    losses = losses_of(network, examples, loss)
     return losses if examples.weight is None else losses * examples.weight
 
 
@@ -61,7 +58,7 @@ def loss_sections(
     updates = np.unique(np.concatenate([looked, ends.ravel()]))
     history = track(run.initial, examples, validation, run.settings, updates.tolist())
     losses = np.array(
-        [losses_of(with_parameters(run.network, row), examples, run.settings.loss) for row in history]
+        [weighted_losses(with_parameters(run.network, row), examples, run.settings.loss) for row in history]
     )
     losses = np.minimum(losses, LARGEST_DRAWN)  # of a training that diverged, squares may overflow
     names = [name_of(examples, e) for e in range(examples.n_examples)]

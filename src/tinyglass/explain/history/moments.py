@@ -12,8 +12,8 @@ from ...engine import track
 from ...network import Network
 from ...preparation import Examples
 from ...runs import Run
-from ..notation import BIAS
 from ..tracing import Symbol
+from ..working import inputs_of
 
 LARGEST_TRACK = 64 * 2**20  # bytes
 MOST_MOMENTS = 10_000
@@ -88,8 +88,7 @@ def weight_symbols(network: Network) -> list[Symbol]:
     """
     names = []
     for l, layer in enumerate(network.layers):
-        inputs = [*range(layer.n_inputs), *([] if layer.bias is None else [BIAS])]
-        names += [Symbol("weight", l, j, i) for i in inputs for j in range(layer.n_outputs)]
+        names += [Symbol("weight", l, j, i) for i in inputs_of(layer) for j in range(layer.n_outputs)]
     return names
 
 

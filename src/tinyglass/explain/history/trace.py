@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ...engine import batches_of
 from ...errors import ArgumentError, nearest
 from ...figures import check_picture, write_picture
 from ...network import Network
@@ -16,9 +17,10 @@ from ...recordings import Recording
 from ...runs import Run
 from ..explanation import Explanation, Figure, Section, Table
 from ..focus import find_focus
-from ..notation import BIAS, PLAIN_STYLE, Notation, Style, make_notation
+from ..notation import PLAIN_STYLE, Notation, Style, make_notation
 from ..replay import restore
 from ..tracing import Symbol
+from ..working import inputs_of
 from .drawing import Panel, draw_history, is_early, plot_text, svg_of_history
 from .losses import loss_sections
 from .moments import Track, best_epoch_of, epoch_number, make_track, milestones, thinned, when
@@ -88,8 +90,7 @@ def trace_history(
     names = make_notation(run.network.sizes, run.network.layer_names, notation)
     plot = None if plot is None else check_picture(plot)
     examples, validation = restore(run, recordings)
-    n = examples.n_examples
-    steps = -(-n // (min(run.settings.batch, n) or n))
+    steps = batches_of(run.settings, examples.n_examples)[1]
     facts: dict[str, Any] = {"of": weight or neuron or layer or "loss"}
     facts |= {"updates": run.updates, "epochs": run.epochs, "best_epoch": best_epoch_of(run)}
     if not symbols:
@@ -175,8 +176,7 @@ def check_wish(
         if focus.input is not None:
             return (Symbol("weight", number, focus.neuron, focus.input),)
     own = network.layers[number]
-    inputs = [*range(own.n_inputs), *([] if own.bias is None else [BIAS])]
-    return tuple(Symbol("weight", number, j, i) for j in neurons for i in inputs)
+    return tuple(Symbol("weight", number, j, i) for j in neurons for i in inputs_of(own))
 
 
 # ---------------------------------------------------------------- what it was

@@ -18,7 +18,7 @@ from ...training import Watch, train_examples
 from ..explanation import Explanation, Section, Table
 from ..notation import PLAIN_STYLE, Notation, Style, make_notation
 from ..replay import restore
-from .losses import losses_of
+from .losses import weighted_losses
 from .moments import length, weight_symbols
 from .movers import recording_names
 from .scores import score_section
@@ -275,7 +275,7 @@ def _answers(examples: Examples, found: Retrained, facts: dict[str, Any]) -> Sec
     loss = found.before.settings.loss
     sides = [("the remaining", found.remaining), ("the one left out", own)]
     rows: list[tuple[Any, ...]] = [
-        (f"loss of {name}", *(float(losses_of(network, side, loss).mean()) for _, network in columns))
+        (f"loss of {name}", *(float(weighted_losses(network, side, loss).mean()) for _, network in columns))
         for name, side in sides
     ]
     tables = _own_answer(own, columns)
