@@ -213,22 +213,48 @@ T slope(Activation activation, T a) {
     return delta;
 }
 
+// Of one output: on the same side of ½ as expected; of several: the largest is the expected one.
+template <class T>
+bool is_correct(const T *o, const T *y, std::size_t n) {
+    if (n == 1) return (o[0] >= T(0.5)) == (y[0] >= T(0.5));
+    return std::max_element(o, o + n) - o == std::max_element(y, y + n) - y;
+}
+
 // ------------------------------------------------------------------ update
+
+template <class T>
+double penalty(const Plan &plan, const std::vector<T> &parameters) {
+    double squares = 0;
+    std::size_t from = 0;
+    for (const Layer &layer : plan.layers) {
+        for (std::size_t k = from; k < from + layer.n_in * layer.n_out; ++k)
+            squares += double(parameters[k]) * parameters[k];
+        from += layer.n_parameters();
+    }
+    return plan.l2 * squares / 2;
+}
 
 template <class T>
 struct Rule {
     Optimizer optimizer;
-    T rate, momentum, beta1, beta2, rest1, rest2, correction1, correction2, epsilon, weight_limit;
+    T rate, momentum, beta1, beta2, rest1, rest2, correction1, correction2, epsilon, weight_limit, l2;
+    T batch;  // examples of the update, over which gradients are averaged
+
+    Rule without_l2() const {
+        Rule rule = *this;
+        rule.l2 = 0;
+        return rule;
+    }
 };
 
-// Parameters w [n] with gradient sums g [n], which are averaged over `batch` and set to zero.
+// Parameters w [n] with gradient sums g [n], which are averaged over the batch and set to zero.
 template <class T>
-void update(const Rule<T> &rule, T batch, T l2, T *__restrict w, T *__restrict g, T *__restrict first,
-            T *__restrict second, std::size_t n) {
-    if (batch != 1)
-        for (std::size_t k = 0; k < n; ++k) g[k] /= batch;
-    if (l2 != 0)
-        for (std::size_t k = 0; k < n; ++k) g[k] += l2 * w[k];
+void update(const Rule<T> &rule, T *__restrict w, T *__restrict g, T *__restrict first, T *__restrict second,
+            std::size_t n) {
+    if (rule.batch != 1)
+        for (std::size_t k = 0; k < n; ++k) g[k] /= rule.batch;
+    if (rule.l2 != 0)
+        for (std::size_t k = 0; k < n; ++k) g[k] += rule.l2 * w[k];
     switch (rule.optimizer) {
         case Optimizer::sgd:
             for (std::size_t k = 0; k < n; ++k) w[k] -= rule.rate * g[k];

@@ -136,12 +136,12 @@ struct Session {
     Trainer<T> trainer;
 
     Session(const nb::list &layers, const nb::dict &settings, nb::tuple train_, nb::tuple validation_,
-            const Vector<T> &parameters)
+            const Vector<T> &parameters, const std::string &kernel)
         : plan(make_plan(layers, settings)),
           train(train_),
           validation(validation_),
           trainer(checked(plan, train.inputs.shape(0), parameters.shape(0)), train.examples(plan.layers),
-                  validation.examples(plan.layers), to_vector(parameters)) {}
+                  validation.examples(plan.layers), to_vector(parameters), kernel) {}
 
     static const Plan &checked(const Plan &plan, std::size_t n_examples, std::size_t n_parameters) {
         if (n_examples == 0) throw std::invalid_argument("no examples");
@@ -159,13 +159,14 @@ struct Session {
     }
 
     // Where the training is at this very moment, also within an epoch.
-    nb::dict now() const {
+    nb::dict now() {
         nb::dict d;
-        d["parameters"] = to_numpy(trainer.now.parameters);
-        d["first"] = to_numpy(trainer.now.first);
-        d["second"] = to_numpy(trainer.now.second);
-        d["epoch"] = trainer.now.epoch;
-        d["updates"] = trainer.now.updates;
+        const State<T> &now = trainer.now();
+        d["parameters"] = to_numpy(now.parameters);
+        d["first"] = to_numpy(now.first);
+        d["second"] = to_numpy(now.second);
+        d["epoch"] = now.epoch;
+        d["updates"] = now.updates;
         return d;
     }
 
@@ -187,16 +188,19 @@ struct Session {
     // Everything that continues this training from the start of the epoch, to the bit.
     nb::dict state() const {
         nb::dict d;
-        d["parameters"] = to_numpy(trainer.epoch_start.parameters);
-        d["first"] = to_numpy(trainer.epoch_start.first);
-        d["second"] = to_numpy(trainer.epoch_start.second);
+        const State<T> &start = trainer.epoch_start();
+        const auto made = [&](const std::vector<double> &curve) {
+            return to_numpy(std::vector<double>(curve.begin(), curve.begin() + std::min<std::ptrdiff_t>(start.epoch, curve.size())));
+        };
+        d["parameters"] = to_numpy(start.parameters);
+        d["first"] = to_numpy(start.first);
+        d["second"] = to_numpy(start.second);
         d["best_parameters"] = to_numpy(trainer.best_parameters);
-        d["losses"] = to_numpy(trainer.losses);
-        d["accuracies"] = to_numpy(trainer.accuracies);
-        d["validation_losses"] = to_numpy(trainer.validation_losses);
-        d["validation_accuracies"] = to_numpy(trainer.validation_accuracies);
-        d["counters"] = to_numpy(std::vector<std::int64_t>{trainer.epoch_start.epoch, trainer.epoch_start.updates,
-                                                           trainer.best_epoch});
+        d["losses"] = made(trainer.losses);
+        d["accuracies"] = made(trainer.accuracies);
+        d["validation_losses"] = made(trainer.validation_losses);
+        d["validation_accuracies"] = made(trainer.validation_accuracies);
+        d["counters"] = to_numpy(std::vector<std::int64_t>{start.epoch, start.updates, trainer.best_epoch});
         d["figures"] = to_numpy(std::vector<double>{trainer.best_loss, trainer.largest_sum_at_start});
         return d;
     }
@@ -211,10 +215,11 @@ struct Session {
         const auto counters = to_vector(nb::cast<Vector<std::int64_t>>(d["counters"]));
         const auto figures = to_vector(nb::cast<Vector<double>>(d["figures"]));
         if (counters.size() != 3 || figures.size() != 2) throw std::invalid_argument("wrong size: counters");
-        const State<T> state{array("parameters", trainer.now.parameters.size()),
-                             array("first", trainer.now.first.size()), array("second", trainer.now.second.size()),
+        const std::size_t n_parameters = trainer.now().parameters.size();
+        const State<T> state{array("parameters", n_parameters),
+                             array("first", trainer.now().first.size()), array("second", trainer.now().second.size()),
                              counters[0], counters[1]};
-        trainer.best_parameters = array("best_parameters", trainer.now.parameters.size());
+        trainer.best_parameters = array("best_parameters", n_parameters);
         trainer.losses = curve("losses");
         trainer.accuracies = curve("accuracies");
         trainer.validation_losses = curve("validation_losses");
@@ -241,17 +246,18 @@ struct Session {
 template <class T>
 void bind_trainer(nb::module_ &m, const char *name) {
     nb::class_<Session<T>>(m, name)
-        .def(nb::init<const nb::list &, const nb::dict &, nb::tuple, nb::tuple, const Vector<T> &>(), "layers"_a,
-             "settings"_a, "train"_a, "validation"_a, "parameters"_a)
+        .def(nb::init<const nb::list &, const nb::dict &, nb::tuple, nb::tuple, const Vector<T> &, const std::string &>(),
+             "layers"_a, "settings"_a, "train"_a, "validation"_a, "parameters"_a, "kernel"_a = "")
         .def("run", &Session<T>::run, "seconds"_a, "until"_a = nb::none())
         .def("now", &Session<T>::now)
         .def("watch", &Session<T>::watch, "indices"_a, "keep"_a)
         .def("movements", &Session<T>::movements)
         .def("state", &Session<T>::state)
         .def("restore", &Session<T>::restore, "state"_a)
-        .def_prop_ro("parameters", [](const Session<T> &s) { return to_numpy(s.trainer.now.parameters); })
-        .def_prop_ro("epoch", [](const Session<T> &s) { return s.trainer.now.epoch; })
-        .def_prop_ro("updates", [](const Session<T> &s) { return s.trainer.now.updates; })
+        .def_prop_ro("parameters", [](Session<T> &s) { return to_numpy(s.trainer.now().parameters); })
+        .def_prop_ro("epoch", [](const Session<T> &s) { return s.trainer.epoch(); })
+        .def_prop_ro("updates", [](const Session<T> &s) { return s.trainer.updates(); })
+        .def_prop_ro("kernel", [](const Session<T> &s) { return s.trainer.kernel(); })
         .def_prop_ro("n_examples", [](const Session<T> &s) { return s.train.inputs.shape(0); })
         .def_prop_ro("position", [](const Session<T> &s) { return s.trainer.position(); })
         .def_prop_ro("last_loss",
@@ -273,26 +279,36 @@ nb::object feedforward(const nb::list &layer_arguments, const Vector<T> &paramet
     nb::capsule owner(outputs, [](void *p) noexcept { delete[] static_cast<T *>(p); });
     {
         nb::gil_scoped_release release;
-        std::vector<T> here, before;
-        for (std::size_t e = 0; e < n; ++e) {
-            const T *x = inputs.data() + e * layers.front().n_in, *w = parameters.data();
-            for (const Layer &layer : layers) {
-                here.resize(layer.n_out);
-                weighted_sums(layer, w, x, here.data());
-                activate(layer.activation, here.data(), layer.n_out);
-                w += layer.n_parameters();
-                before.swap(here);
-                x = before.data();
-            }
-            std::copy(x, x + n_out, outputs + e * n_out);
-        }
+        Feedforward<T> network(layers);
+        network.load(parameters.data());
+        network.outputs(inputs.data(), n, outputs);
     }
     return nb::cast(nb::ndarray<nb::numpy, T, nb::ndim<2>>(outputs, {n, n_out}, owner));
 }
 
 }  // namespace
 
-NB_MODULE(_core, m) {
+// The instruction sets of this machine that a module may be compiled for, the best first.
+static std::vector<std::string> instruction_sets() {
+#if defined(__x86_64__)
+    std::vector<std::string> found{"baseline"};
+    __builtin_cpu_init();
+    const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi2");
+    if (avx2) found.insert(found.begin(), "avx2");
+    if (avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+        __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl"))
+        found.insert(found.begin(), "avx512");
+    return found;
+#elif defined(__ARM_NEON)
+    return {"neon"};
+#else
+    return {"baseline"};
+#endif
+}
+
+// TINYGLASS_CORE: the name of the module, which tells its instruction set; from CMakeLists.txt.
+#define TINYGLASS_MODULE(name) NB_MODULE(name, m)
+TINYGLASS_MODULE(TINYGLASS_CORE) {
     m.doc() = "The compiled trainer of tinyglass; tinyglass.training and tinyglass.network speak to it.";
     nb::register_exception_translator([](const std::exception_ptr &p, void *) {
         try {
@@ -305,6 +321,7 @@ NB_MODULE(_core, m) {
     bind_trainer<double>(m, "TrainerFloat64");
     m.def("feedforward_float32", &feedforward<float>, "layers"_a, "parameters"_a, "inputs"_a);
     m.def("feedforward_float64", &feedforward<double>, "layers"_a, "parameters"_a, "inputs"_a);
+    m.def("instruction_sets", &instruction_sets);
     m.def("epoch_order", [](std::size_t n, std::uint64_t seed, std::int64_t epoch) {
         std::vector<std::uint32_t> order(n);
         epoch_order(order, n > 0, seed, epoch);

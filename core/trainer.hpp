@@ -1,4 +1,4 @@
-// The compiled trainer: epochs of what arithmetic.hpp defines, paused and continued to the bit.
+// The compiled trainer: epochs of what a kernel learns, paused and continued to the bit.
 
 #pragma once
 
@@ -8,11 +8,16 @@
 #include <cstddef>
 #include <cstdint>
 #include <limits>
+#include <memory>
 #include <optional>
 #include <stdexcept>
+#include <string>
 #include <vector>
 
 #include "arithmetic.hpp"
+#include "choice.hpp"
+#include "feedforward.hpp"
+#include "kernel.hpp"
 #include "movements.hpp"
 
 namespace tinyglass {
@@ -23,14 +28,7 @@ enum class Status { paused, finished, stopped_early, non_finite, saturated };
 // e^-88 is below smallest_probability: beyond this weighted sum, sigmoid, tanh and softmax are flat.
 constexpr double flat_sum = 88;
 constexpr double flat_slope = 1e-6;
-constexpr std::size_t probed_examples = 1000;
-
-// What must be kept to continue training from the start of an epoch, to the bit.
-template <class T>
-struct State {
-    std::vector<T> parameters, first, second;
-    std::int64_t epoch = 0, updates = 0;
-};
+constexpr std::size_t probed_examples = 1000, probed_weights = 10'000'000;  // at most, each weight of each example counted
 
 // Where training stopped to be able to learn.
 struct Trouble {
@@ -44,7 +42,6 @@ template <class T>
 class Trainer {
 public:
     const Plan plan;
-    State<T> now, epoch_start;
     std::vector<T> best_parameters;
     std::int64_t best_epoch = 0;  // epochs made when the best validation loss was measured
     double best_loss = std::numeric_limits<double>::infinity();
@@ -53,82 +50,99 @@ public:
     Trouble trouble;
     std::optional<Movements<T>> movements;  // of the watched parameters, where any are
 
-    Trainer(Plan plan_, Examples<T> train, Examples<T> validation, const std::vector<T> &parameters)
-        : plan(std::move(plan_)), train_(train), validation_(validation), order_(train.n) {
-        std::size_t n_signals = 0, n_parameters = 0;
+    // kernel: a name, or empty for the one that suits the training
+    Trainer(Plan plan_, Examples<T> train, Examples<T> validation, const std::vector<T> &parameters,
+            const std::string &kernel = "")
+        : plan(std::move(plan_)), train_(train), validation_(validation), order_(train.n), feedforward_(plan.layers) {
         for (const Layer &layer : plan.layers) {
-            parameter_start_.push_back(n_parameters);
-            signal_start_.push_back(n_signals);
-            n_parameters += layer.n_parameters();
-            n_signals += layer.n_out;
+            parameter_start_.push_back(n_parameters_);
+            signal_start_.push_back(n_signals_);
+            n_parameters_ += layer.n_parameters();
+            n_signals_ += layer.n_out;
             work_per_example_ += 3 * layer.n_parameters() + 20 * layer.n_out;
         }
-        outputs_.resize(n_signals);
-        deltas_.resize(n_signals);
-        gradients_.resize(n_parameters);
-        now.parameters = parameters;
-        if (plan.optimizer != Optimizer::sgd) now.first.resize(n_parameters);
-        if (plan.optimizer == Optimizer::adam) now.second.resize(n_parameters);
+        // Keeping a state costs about as much as ten updates of the weights.
+        kept_every_ = 1 + (between_looks + 1000 * n_parameters_) / (train.n * work_per_example_) / 3;
+        now_.parameters = parameters;
+        if (plan.optimizer != Optimizer::sgd) now_.first.resize(n_parameters_);
+        if (plan.optimizer == Optimizer::adam) now_.second.resize(n_parameters_);
         best_parameters = parameters;
-        epoch_start = now;
+        epoch_start_ = now_;
         largest_sum_at_start = probe().largest_sum;
+        kernel_ = make_kernel<T>(kernel.empty() ? chosen_kernel<T>(plan, train.n) : kernel, plan, train_);
+        kernel_->load(now_);
     }
+
+    const char *kernel() const { return kernel_->name(); }
+    std::int64_t epoch() const { return now_.epoch; }
+    std::int64_t updates() const { return kernel_->updates; }
 
     // How many examples of the epoch are done.
     std::size_t position() const { return in_epoch_ ? position_ : 0; }
 
-    // Trains until the end, until `until` updates have been made in all, or until the time is up,
-    // looking at the clock between examples.
+    // The training as it is, also within an epoch.
+    const State<T> &now() {
+        if (!is_saved_) kernel_->save(now_);
+        is_saved_ = true;
+        return now_;
+    }
+
+    // The start of an epoch, from which training can be continued to the bit: of this epoch where an
+    // epoch is much work, otherwise of one shortly before.
+    const State<T> &epoch_start() const { return epoch_start_; }
+
+    // Trains until the end, until `until` updates have been made in all, or until the time is up.
     Status run(double seconds, std::int64_t until = std::numeric_limits<std::int64_t>::max()) {
         const auto deadline = seconds < 1e9 ? Clock::now() + std::chrono::duration_cast<Clock::duration>(
                                                                 std::chrono::duration<double>(seconds))
                                             : Clock::time_point::max();
         std::size_t work = 0;
-        const auto time_is_up = [&] {
-            work += work_per_example_;
-            if (work < 50'000) return false;  // about 20 µs between looks
+        const auto time_is_up = [&](std::size_t examples) {
+            work += work_per_example_ * examples;
+            if (work < between_looks) return false;
             work = 0;
             return Clock::now() >= deadline;
         };
-        if (now.updates >= until) return Status::paused;
+        if (updates() >= until) return Status::paused;
         if (!in_epoch_ && patience_is_over()) return Status::stopped_early;  // restored, or asked once more
-        while (now.epoch < plan.epochs) {
+        while (now_.epoch < plan.epochs) {
             if (!in_epoch_) begin_epoch();
             while (position_ < train_.n) {
-                learn(order_[position_++]);
-                bool there = false;
-                if (++in_batch_ == batch_size() || position_ == train_.n) {
-                    end_batch();
-                    there = now.updates >= until;
-                }
-                if (there || time_is_up()) {
+                const std::size_t taken = learn(until);
+                if (updates() >= until || (!is_short_epoch() && time_is_up(taken))) {
                     if (is_finite()) return Status::paused;
                     find_non_finite();
                     return Status::non_finite;
                 }
             }
             while (validated_ < validation_.n) {
-                validate(validated_++);
-                if (time_is_up()) return Status::paused;
+                const std::size_t examples = validate();
+                if (!is_short_epoch() && time_is_up(examples)) return Status::paused;
             }
             const Status status = end_epoch();
             if (status != Status::paused) return status;
-            if (time_is_up()) return Status::paused;
+            if (time_is_up(is_short_epoch() ? train_.n + validation_.n : 1)) {
+                if (keep_epoch_start()) return Status::paused;
+                find_non_finite();
+                return Status::non_finite;
+            }
         }
         return Status::finished;
     }
 
     // Continues from a saved state, which is one at the start of an epoch.
     void restore(const State<T> &state) {
-        now = epoch_start = state;
+        now_ = epoch_start_ = state;
+        kernel_->load(now_);
+        is_saved_ = true;
         in_epoch_ = false;
         movements.reset();  // what was remembered of each example is not in a state
     }
 
     // From now on, splits every movement of these parameters into shares.
     void watch(const std::vector<std::int64_t> &indices, std::size_t keep) {
-        if (in_epoch_ && in_batch_ > 0) throw std::invalid_argument("watching begins between two updates");
-        if (now.updates > 0 && plan.optimizer != Optimizer::sgd)
+        if (in_batch() > 0) throw std::invalid_argument("watching begins between two updates");
+        if (updates() > 0 && plan.optimizer != Optimizer::sgd)
             throw std::invalid_argument("the optimiser remembers updates that were not watched");
         if (keep > 0xFFFFFFFFu) throw std::invalid_argument("too many updates to keep");
         movements.emplace(plan, indices, keep, train_.n);
@@ -136,202 +150,129 @@ public:
 
 private:
     using Clock = std::chrono::steady_clock;
+    // In multiplications, roughly: about 20 µs between two looks at the clock.
+    static constexpr std::size_t between_looks = 200'000;
+    static constexpr std::size_t validated_at_once = 256;
 
     const Examples<T> train_, validation_;
+    std::unique_ptr<Kernel<T>> kernel_;
+    State<T> now_, epoch_start_;
+    bool is_saved_ = true;  // now_ holds what the kernel holds
     std::vector<std::uint32_t> order_;
+    Feedforward<T> feedforward_;
     std::vector<std::size_t> parameter_start_, signal_start_;
-    std::vector<T> outputs_, deltas_;  // of all layers; layer l begins at signal_start_[l]
-    std::vector<T> gradients_;         // sums over the batch so far
-    std::size_t work_per_example_ = 0;
+    std::size_t n_parameters_ = 0, n_signals_ = 0, work_per_example_ = 0;
+    std::int64_t kept_every_ = 1;  // epochs between two states kept
 
     bool in_epoch_ = false;
-    std::size_t position_ = 0, validated_ = 0, in_batch_ = 0, correct_ = 0, validation_correct_ = 0;
-    double rate_ = 0, loss_ = 0, batch_loss_ = 0, validation_loss_ = 0, validation_weight_ = 0;
-    T not_finite_ = 0;  // stays 0 as long as every weighted sum is finite
+    std::size_t position_ = 0, validated_ = 0;
+    Tally<T> tally_, validation_tally_;
+    double validation_weight_ = 0;
+    std::vector<T> validation_outputs_;
 
     std::size_t batch_size() const {
         return plan.batch > 0 ? std::min<std::size_t>(plan.batch, train_.n) : train_.n;
     }
+    std::size_t in_batch() const { return in_epoch_ && position_ < train_.n ? position_ % batch_size() : 0; }
     const Layer &output_layer() const { return plan.layers.back(); }
-    const T *outputs_of_network() const { return &outputs_[signal_start_.back()]; }
+
+    // So little work that the clock need not be looked at before its end.
+    bool is_short_epoch() const { return (train_.n + validation_.n) * work_per_example_ < between_looks; }
 
     bool patience_is_over() const {
-        return validation_.n > 0 && plan.patience > 0 && now.epoch - best_epoch >= plan.patience;
+        return validation_.n > 0 && plan.patience > 0 && now_.epoch - best_epoch >= plan.patience;
     }
 
     void begin_epoch() {
-        epoch_start = now;
-        epoch_order(order_, plan.shuffle, plan.seed, now.epoch);
-        rate_ = learning_rate(plan, now.epoch);
-        position_ = validated_ = in_batch_ = correct_ = validation_correct_ = 0;
-        loss_ = batch_loss_ = validation_loss_ = validation_weight_ = 0;
-        not_finite_ = 0;
-        std::fill(gradients_.begin(), gradients_.end(), T(0));
+        epoch_order(order_, plan.shuffle, plan.seed, now_.epoch);
+        kernel_->pace.rate = learning_rate(plan, now_.epoch);
+        position_ = validated_ = 0;
+        tally_ = validation_tally_ = {};
+        validation_weight_ = 0;
         in_epoch_ = true;
     }
 
-    // Calls look(layer, sums) before the sums become outputs.
-    template <class Look>
-    void feedforward(const T *x, Look look) {
-        for (std::size_t l = 0; l < plan.layers.size(); ++l) {
-            T *sums = &outputs_[signal_start_[l]];
-            weighted_sums(plan.layers[l], &now.parameters[parameter_start_[l]], x, sums);
-            look(l, sums);
-            activate(plan.layers[l].activation, sums, plan.layers[l].n_out);
-            x = sums;
+    // Learns from some of the examples that are left of the epoch; returns how many.
+    std::size_t learn(std::int64_t until) {
+        const std::size_t left = train_.n - position_;
+        std::size_t wanted = movements ? 1 : between_looks / work_per_example_ + 1;
+        const auto updates_left = static_cast<std::uint64_t>(until - updates());
+        if (updates_left < left) wanted = std::min(wanted, updates_left * batch_size() - in_batch());
+        const std::uint32_t *order = &order_[position_];
+        if (movements) movements->before_update(now().parameters);
+        const std::int64_t updates_before = updates();
+        const std::size_t taken = kernel_->learn(order, left, wanted, tally_);
+        position_ += taken;
+        is_saved_ = false;
+        if (movements) show_movements(order, taken, updates() > updates_before);
+        return taken;
+    }
+
+    void show_movements(const std::uint32_t *order, std::size_t n, bool updated) {
+        std::vector<T> outputs(n_signals_), deltas(n_signals_);
+        for (std::size_t k = 0; k < n; ++k) {
+            kernel_->signals(k, outputs.data(), deltas.data());
+            movements->see(order[k], train_.inputs + order[k] * plan.layers.front().n_in, outputs.data(), deltas.data());
         }
+        const std::size_t n_examples = in_batch() > 0 ? in_batch() : (train_.n - 1) % batch_size() + 1;
+        if (updated)
+            movements->after_update(kernel_->pace.at(updates(), n_examples), now().parameters, now().second, updates());
     }
 
-    bool is_correct(const T *expected) const {
-        const T *o = outputs_of_network();
-        const std::size_t n = output_layer().n_out;
-        if (n == 1) return (o[0] >= T(0.5)) == (expected[0] >= T(0.5));
-        return std::max_element(o, o + n) - o == std::max_element(expected, expected + n) - expected;
-    }
-
-    void learn(std::size_t example) {
-        const std::size_t n_out = output_layer().n_out;
-        const T *x = train_.inputs + example * plan.layers.front().n_in;
-        const T *y = train_.expected + example * n_out;
-        feedforward(x, [&](std::size_t l, const T *sums) {
-            T probe = 0;
-            for (std::size_t j = 0; j < plan.layers[l].n_out; ++j) probe += sums[j] * 0;
-            not_finite_ += probe;
-        });
-        const T *o = outputs_of_network();
-        const T weight = train_.weight ? train_.weight[example] : T(1);
-        batch_loss_ += weight * loss_of(plan.loss, output_layer().activation, o, y, n_out);
-        correct_ += is_correct(y);
-        backpropagate(o, y);
-        if (weight != 1)
-            for (T &delta : deltas_) delta *= weight;
-        for (std::size_t l = 0; l < plan.layers.size(); ++l) {
-            add_gradients(plan.layers[l], x, &deltas_[signal_start_[l]], &gradients_[parameter_start_[l]]);
-            x = &outputs_[signal_start_[l]];
+    // Looks at some examples that are kept aside; returns how many.
+    std::size_t validate() {
+        const std::size_t n = std::min(validated_at_once, validation_.n - validated_), n_out = output_layer().n_out;
+        if (validated_ == 0) feedforward_.load(now().parameters.data());
+        validation_outputs_.resize(validated_at_once * n_out);
+        feedforward_.outputs(validation_.inputs + validated_ * plan.layers.front().n_in, n, validation_outputs_.data());
+        for (std::size_t k = 0; k < n; ++k, ++validated_) {
+            const T *o = &validation_outputs_[k * n_out], *y = validation_.expected + validated_ * n_out;
+            const double weight = validation_.weight ? validation_.weight[validated_] : 1;
+            validation_tally_.loss += weight * loss_of(plan.loss, output_layer().activation, o, y, n_out);
+            validation_tally_.correct += is_correct(o, y, n_out);
+            validation_weight_ += weight;
         }
-        if (movements)
-            movements->see(example, train_.inputs + example * plan.layers.front().n_in, outputs_.data(), deltas_.data());
+        return n;
     }
 
-    void backpropagate(const T *o, const T *y) {
-        const std::size_t n_out = output_layer().n_out;
-        T *delta = &deltas_[signal_start_.back()];
-        for (std::size_t j = 0; j < n_out; ++j) delta[j] = o[j] - y[j];
-        if (plan.loss == Loss::mean_squared_error)
-            for (std::size_t j = 0; j < n_out; ++j) delta[j] = 2 * delta[j] / T(n_out);
-        // Under cross-entropy, output − expected is already the delta.
-        if (plan.loss != Loss::cross_entropy) through_activation(output_layer().activation, o, delta, n_out);
-
-        for (std::size_t l = plan.layers.size() - 1; l > 0; --l) {
-            const Layer &layer = plan.layers[l];
-            const T *w = &now.parameters[parameter_start_[l]];
-            const T *downstream = &deltas_[signal_start_[l]];
-            T *errors = &deltas_[signal_start_[l - 1]];
-            for (std::size_t i = 0; i < layer.n_in; ++i, w += layer.n_out) {
-                T error = 0;
-                for (std::size_t j = 0; j < layer.n_out; ++j) error += w[j] * downstream[j];
-                errors[i] = error;
-            }
-            through_activation(plan.layers[l - 1].activation, &outputs_[signal_start_[l - 1]], errors, layer.n_in);
-        }
+    bool is_finite() {
+        const std::vector<T> &w = now().parameters;
+        return tally_.not_finite == 0 && std::isfinite(tally_.loss) &&
+               std::all_of(w.begin(), w.end(), [](T x) { return std::isfinite(x); });
     }
 
-    static void add_gradients(const Layer &layer, const T *__restrict x, const T *__restrict delta, T *__restrict g) {
-        for (std::size_t i = 0; i < layer.n_in; ++i, g += layer.n_out) {
-            const T xi = x[i];
-            for (std::size_t j = 0; j < layer.n_out; ++j) g[j] += delta[j] * xi;
-        }
-        if (layer.bias)
-            for (std::size_t j = 0; j < layer.n_out; ++j) g[j] += delta[j];
-    }
-
-    void end_batch() {
-        const T n = static_cast<T>(in_batch_);
-        loss_ += batch_loss_;
-        if (plan.l2 != 0) loss_ += penalty() * static_cast<double>(in_batch_);
-        ++now.updates;
-        const auto count = static_cast<double>(now.updates);
-        const Rule<T> rule{plan.optimizer,
-                           T(rate_),
-                           T(plan.momentum),
-                           T(plan.beta1),
-                           T(plan.beta2),
-                           T(1 - plan.beta1),  // in double: a beta may round to 1
-                           T(1 - plan.beta2),
-                           T(plan.optimizer == Optimizer::adam ? 1 - std::pow(plan.beta1, count) : 1),
-                           T(plan.optimizer == Optimizer::adam ? 1 - std::pow(plan.beta2, count) : 1),
-                           T(plan.epsilon),
-                           T(plan.weight_limit)};
-        if (movements) movements->before_update(now.parameters);
-        const auto apply = [&](std::size_t from, std::size_t n_parameters, T l2) {
-            update(rule, n, l2, &now.parameters[from], &gradients_[from],
-                   now.first.empty() ? nullptr : &now.first[from], now.second.empty() ? nullptr : &now.second[from],
-                   n_parameters);
-        };
-        for (std::size_t l = 0; l < plan.layers.size(); ++l) {
-            const Layer &layer = plan.layers[l];
-            const std::size_t from = parameter_start_[l], n_weights = layer.n_in * layer.n_out;
-            if (plan.l2 == 0) {
-                apply(from, layer.n_parameters(), T(0));
-            } else {
-                apply(from, n_weights, T(plan.l2));
-                if (layer.bias) apply(from + n_weights, layer.n_out, T(0));
-            }
-        }
-        if (movements) movements->after_update(rule, now.parameters, now.second, now.updates);
-        in_batch_ = 0;
-        batch_loss_ = 0;
-    }
-
-    double penalty() const {
-        double squares = 0;
-        for (std::size_t l = 0; l < plan.layers.size(); ++l) {
-            const T *w = &now.parameters[parameter_start_[l]];
-            for (std::size_t k = 0; k < plan.layers[l].n_in * plan.layers[l].n_out; ++k) squares += double(w[k]) * w[k];
-        }
-        return plan.l2 * squares / 2;
-    }
-
-    void validate(std::size_t example) {
-        const T *x = validation_.inputs + example * plan.layers.front().n_in;
-        const T *y = validation_.expected + example * output_layer().n_out;
-        feedforward(x, [](std::size_t, const T *) {});
-        const double weight = validation_.weight ? validation_.weight[example] : 1;
-        validation_loss_ +=
-            weight * loss_of(plan.loss, output_layer().activation, outputs_of_network(), y, output_layer().n_out);
-        validation_weight_ += weight;
-        validation_correct_ += is_correct(y);
-    }
-
-    bool is_finite() const {
-        return not_finite_ == 0 && std::isfinite(loss_) &&
-               std::all_of(now.parameters.begin(), now.parameters.end(), [](T w) { return std::isfinite(w); });
+    // Keeps the state for `epoch_start`, unless it is no longer finite.
+    bool keep_epoch_start() {
+        if (!is_finite()) return false;
+        epoch_start_ = now();
+        return true;
     }
 
     Status end_epoch() {
         in_epoch_ = false;
-        const double n = static_cast<double>(train_.n), loss = loss_ / n;
-        if (!is_finite()) {
+        const double n = static_cast<double>(train_.n), loss = tally_.loss / n;
+        losses.push_back(loss);
+        accuracies.push_back(static_cast<double>(tally_.correct) / n);
+        ++now_.epoch;
+        const bool is_last = now_.epoch == plan.epochs;
+        const bool keep = is_last || validation_.n > 0 || now_.epoch % kept_every_ == 0;
+        if (tally_.not_finite != 0 || !std::isfinite(loss) || (keep && !keep_epoch_start())) {
             find_non_finite();
             return Status::non_finite;
         }
-        losses.push_back(loss);
-        accuracies.push_back(static_cast<double>(correct_) / n);
-        ++now.epoch;
-        epoch_start = now;
         if (validation_.n > 0) {
             const double m = static_cast<double>(validation_.n);
-            validation_losses.push_back(validation_loss_ / validation_weight_);
-            validation_accuracies.push_back(static_cast<double>(validation_correct_) / m);
+            validation_losses.push_back(validation_tally_.loss / validation_weight_);
+            validation_accuracies.push_back(static_cast<double>(validation_tally_.correct) / m);
             if (validation_losses.back() < best_loss - plan.tolerance) {
                 best_loss = validation_losses.back();
-                best_epoch = now.epoch;
-                best_parameters = now.parameters;
+                best_epoch = now_.epoch;
+                best_parameters = now().parameters;
             }
         }
-        if (loss >= 0.999 * plan.baseline && is_saturated()) return Status::saturated;
+        if (keep && loss >= 0.999 * plan.baseline && is_saturated()) return Status::saturated;
         if (patience_is_over()) return Status::stopped_early;
-        return now.epoch < plan.epochs ? Status::paused : Status::finished;
+        return is_last ? Status::finished : Status::paused;
     }
 
     // -------------------------------------------------------------- trouble
@@ -344,7 +285,7 @@ private:
     // The first weight that is not finite, otherwise the largest, of one neuron or of the whole layer.
     Weight largest_weight(std::size_t l, std::int64_t neuron = -1) const {
         const Layer &layer = plan.layers[l];
-        const T *w = &now.parameters[parameter_start_[l]];
+        const T *w = &now_.parameters[parameter_start_[l]];
         Weight largest{neuron < 0 ? 0 : neuron, 0, 0};
         for (std::size_t k = 0; k < layer.n_parameters(); ++k) {
             const auto j = static_cast<std::int64_t>(k % layer.n_out), i = static_cast<std::int64_t>(k / layer.n_out);
@@ -356,36 +297,46 @@ private:
         return largest;
     }
 
-    // Replays the epoch update by update, up to the first that leaves the finite numbers, and
-    // stays before it.
+    // Replays update by update, from the last state kept, up to the first update that leaves the
+    // finite numbers, and stays before it.
     void find_non_finite() {
-        restore(epoch_start);
-        begin_epoch();
-        State<T> before = now;
-        for (std::int64_t step = 0; position_ < train_.n; ++step) {
-            before = now;
-            Trouble sum;
-            const std::size_t end = std::min(position_ + batch_size(), train_.n);
-            while (position_ < end) {
-                const std::size_t example = order_[position_++];
-                learn(example);
-                if (not_finite_ != 0 && sum.layer < 0) sum = non_finite_sum(example);
-                ++in_batch_;
+        restore(epoch_start_);
+        State<T> before = now_;
+        while (now_.epoch < plan.epochs && trouble.layer < 0) {
+            begin_epoch();
+            for (std::int64_t step = 0; position_ < train_.n; ++step) {
+                before = now();
+                const std::size_t first = position_;
+                const std::int64_t next = updates() + 1;
+                while (updates() < next) learn(next);
+                Trouble found = non_finite_weight();
+                if (tally_.not_finite != 0 || !std::isfinite(tally_.loss)) {
+                    now_ = before;
+                    const Trouble sum = non_finite_sum(first, position_);
+                    found = sum.layer >= 0 ? sum : found.layer >= 0 ? found : largest_of_all();
+                }
+                if (found.layer >= 0) {
+                    trouble = found;
+                    trouble.epoch = before.epoch;
+                    trouble.update = step;
+                    break;
+                }
             }
-            end_batch();
-            for (std::size_t l = 0; l < plan.layers.size() && sum.layer < 0; ++l) {
-                const Weight weight = largest_weight(l);
-                if (!std::isfinite(weight.value)) sum = {0, 0, std::int64_t(l), weight.neuron, weight.input, weight.value, false};
-            }
-            if (sum.layer >= 0 || !std::isfinite(loss_)) {
-                trouble = sum.layer >= 0 ? sum : largest_of_all();
-                trouble.epoch = before.epoch;
-                trouble.update = step;
-                break;
-            }
+            if (trouble.layer < 0) ++now_.epoch;
         }
-        now = before;
-        in_epoch_ = false;
+        restore(before);
+        for (auto *curve : {&losses, &accuracies, &validation_losses, &validation_accuracies})
+            curve->resize(std::min(curve->size(), static_cast<std::size_t>(now_.epoch)));
+    }
+
+    Trouble non_finite_weight() {
+        now();
+        for (std::size_t l = 0; l < plan.layers.size(); ++l) {
+            const Weight weight = largest_weight(l);
+            if (!std::isfinite(weight.value))
+                return {0, 0, std::int64_t(l), weight.neuron, weight.input, weight.value, false};
+        }
+        return {};
     }
 
     // The weights are finite, but the loss is not.
@@ -399,15 +350,33 @@ private:
         return found;
     }
 
-    Trouble non_finite_sum(std::size_t example) {
+    // Calls look(layer, sums, outputs) for every layer, with the weights of now_, which must be saved.
+    template <class Look>
+    void look_at(const T *x, Look look) const {
+        std::vector<T> sums, outputs, before(x, x + plan.layers.front().n_in);
+        for (std::size_t l = 0; l < plan.layers.size(); ++l) {
+            const Layer &layer = plan.layers[l];
+            sums.resize(layer.n_out);
+            weighted_sums(layer, &now_.parameters[parameter_start_[l]], before.data(), sums.data());
+            outputs = sums;
+            activate(layer.activation, outputs.data(), layer.n_out);
+            look(l, sums, outputs);
+            before.swap(outputs);
+        }
+    }
+
+    // The first weighted sum that is not finite, of the examples first .. last of the epoch's order.
+    Trouble non_finite_sum(std::size_t first, std::size_t last) const {
         Trouble found;
-        feedforward(train_.inputs + example * plan.layers.front().n_in, [&](std::size_t l, const T *sums) {
-            for (std::size_t j = 0; j < plan.layers[l].n_out && found.layer < 0; ++j)
-                if (!std::isfinite(sums[j])) {
-                    const Weight weight = largest_weight(l, static_cast<std::int64_t>(j));
-                    found = {0, 0, std::int64_t(l), weight.neuron, weight.input, double(sums[j]), true};
-                }
-        });
+        for (std::size_t k = first; k < last && found.layer < 0; ++k)
+            look_at(train_.inputs + order_[k] * plan.layers.front().n_in,
+                    [&](std::size_t l, const std::vector<T> &sums, const std::vector<T> &) {
+                        for (std::size_t j = 0; j < sums.size() && found.layer < 0; ++j)
+                            if (!std::isfinite(sums[j])) {
+                                const Weight weight = largest_weight(l, static_cast<std::int64_t>(j));
+                                found = {0, 0, std::int64_t(l), weight.neuron, weight.input, double(sums[j]), true};
+                            }
+                    });
         return found;
     }
 
@@ -421,35 +390,38 @@ private:
 
     // Looks at the signals of up to `probed_examples` examples.
     Probe probe() {
+        now();
         Probe result;
         result.dead.assign(plan.layers.size(), 1);
-        const std::size_t stride = std::max<std::size_t>(1, train_.n / probed_examples);
-        std::vector<T> first_outputs;
-        for (std::size_t example = 0; example < train_.n; example += stride) {
-            feedforward(train_.inputs + example * plan.layers.front().n_in, [&](std::size_t l, const T *sums) {
-                const Activation activation = plan.layers[l].activation;
-                if (activation != Activation::sigmoid && activation != Activation::tanh &&
-                    activation != Activation::softmax)
-                    return;
-                for (std::size_t j = 0; j < plan.layers[l].n_out; ++j)
-                    if (std::abs(sums[j]) > result.largest_sum) {
-                        result.largest_sum = std::abs(sums[j]);
-                        result.layer = static_cast<std::int64_t>(l);
-                        result.neuron = static_cast<std::int64_t>(j);
-                    }
-            });
-            if (example == 0) first_outputs = outputs_;
-            for (std::size_t l = 0; l < plan.layers.size(); ++l) {
-                const bool output = l + 1 == plan.layers.size();
-                const T *a = &outputs_[signal_start_[l]], *first = &first_outputs[signal_start_[l]];
-                for (std::size_t j = 0; j < plan.layers[l].n_out; ++j)
-                    if (slope(plan.layers[l].activation, a[j]) > flat_slope ||
-                        (!output && std::abs(a[j] - first[j]) > flat_slope))
-                        result.dead[l] = 0;
-            }
-        }
+        const std::size_t most = std::min(probed_examples, 10 + probed_weights / n_parameters_);
+        const std::size_t stride = std::max<std::size_t>(1, train_.n / most);
+        std::vector<std::vector<T>> first_outputs(plan.layers.size());
+        for (std::size_t example = 0; example < train_.n; example += stride)
+            look_at(train_.inputs + example * plan.layers.front().n_in,
+                    [&](std::size_t l, const std::vector<T> &sums, const std::vector<T> &outputs) {
+                        if (example == 0) first_outputs[l] = outputs;
+                        probe_layer(result, l, sums, outputs, first_outputs[l]);
+                    });
         if (plan.loss == Loss::cross_entropy) result.dead.back() = 0;  // its slope cancels
         return result;
+    }
+
+    void probe_layer(Probe &result, std::size_t l, const std::vector<T> &sums, const std::vector<T> &outputs,
+                     const std::vector<T> &first_outputs) const {
+        const Activation activation = plan.layers[l].activation;
+        const bool flattens = activation == Activation::sigmoid || activation == Activation::tanh ||
+                              activation == Activation::softmax;
+        const bool is_output = l + 1 == plan.layers.size();
+        for (std::size_t j = 0; j < sums.size(); ++j) {
+            if (flattens && std::abs(sums[j]) > result.largest_sum) {
+                result.largest_sum = std::abs(sums[j]);
+                result.layer = static_cast<std::int64_t>(l);
+                result.neuron = static_cast<std::int64_t>(j);
+            }
+            if (slope(activation, outputs[j]) > flat_slope ||
+                (!is_output && std::abs(outputs[j] - first_outputs[j]) > flat_slope))
+                result.dead[l] = 0;
+        }
     }
 
     // Asked only where the loss is no better than a constant answer's.
@@ -459,12 +431,12 @@ private:
         if (dead != seen.dead.end()) {
             const auto l = dead - seen.dead.begin();
             const Weight weight = largest_weight(static_cast<std::size_t>(l));
-            trouble = {now.epoch - 1, -1, l, weight.neuron, weight.input, weight.value, false};
+            trouble = {now_.epoch - 1, -1, l, weight.neuron, weight.input, weight.value, false};
             return true;
         }
         if (seen.largest_sum > flat_sum && seen.largest_sum > 10 * largest_sum_at_start) {
             const Weight weight = largest_weight(static_cast<std::size_t>(seen.layer), seen.neuron);
-            trouble = {now.epoch - 1, -1, seen.layer, weight.neuron, weight.input, seen.largest_sum, true};
+            trouble = {now_.epoch - 1, -1, seen.layer, weight.neuron, weight.input, seen.largest_sum, true};
             return true;
         }
         return false;

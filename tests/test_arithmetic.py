@@ -22,7 +22,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 import tinyglass
-from tinyglass import Examples, Network, Settings, _core, arithmetic, train_examples
+from tinyglass import Examples, Network, Settings, arithmetic, train_examples
 from tinyglass.arithmetic import (
     ACTIVATIONS,
     LOSSES,
@@ -49,6 +49,7 @@ from tinyglass.arithmetic import (
     through_activation,
     update_weight,
 )
+from tinyglass.core import compiled
 
 SQUARED = ("half_squared_error", "mean_squared_error")
 TRAINABLE = ("linear", "sigmoid", "tanh", "relu", "leaky_relu")
@@ -933,7 +934,7 @@ def test_the_last_partial_batch_is_averaged_over_its_own_size():
 def test_an_order_is_a_permutation_and_the_cores(n, seed, epoch):
     order = epoch_order(n, seed, epoch)
     assert sorted(order) == list(range(n))
-    assert _core.epoch_order(n, seed, epoch).tolist() == order
+    assert compiled.epoch_order(n, seed, epoch).tolist() == order
 
 
 def test_an_order_depends_on_the_seed_and_on_the_epoch():

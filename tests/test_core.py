@@ -33,7 +33,6 @@ from tinyglass import (
     Settings,
     TinyglassError,
     Watch,
-    _core,
     arithmetic,
     engine,
     start_network,
@@ -41,6 +40,7 @@ from tinyglass import (
     training,
 )
 from tinyglass.arithmetic import ACTIVATIONS, LOSSES, OPTIMIZERS, SCHEDULES
+from tinyglass.core import compiled
 from tinyglass.network import core_layers, flatten, with_parameters
 
 TRAINABLE = ("linear", "sigmoid", "tanh", "relu", "leaky_relu")
@@ -431,7 +431,7 @@ def trainer_of(case, validation=None, **changes):
         return e.X.astype(dtype), e.Y.astype(dtype), None if e.weight is None else e.weight.astype(dtype)
 
     nothing = np.empty((0, network.n_inputs), dtype), np.empty((0, network.n_outputs), dtype), None
-    kind = _core.TrainerFloat32 if dtype == np.float32 else _core.TrainerFloat64
+    kind = compiled.TrainerFloat32 if dtype == np.float32 else compiled.TrainerFloat64
     aside = nothing if validation is None else part(validation)
     return kind(core_layers(network), plan_of(case, **changes), part(case.examples), aside, flatten(network))
 
@@ -983,7 +983,7 @@ def test_the_core_feeds_forward_as_the_definition_does(output, precision, number
     how = {"start": "uniform", "start_range": 2.0, "seed": number, "dtype": dtype}
     network = start_network(sizes, [*hidden, output], bias=bool(rng.integers(2)), **how)
     X = rng.uniform(-2, 2, (5, sizes[0])).astype(dtype)
-    function = _core.feedforward_float32 if dtype == np.float32 else _core.feedforward_float64
+    function = compiled.feedforward_float32 if dtype == np.float32 else compiled.feedforward_float64
     found = function(core_layers(network), flatten(network), X)
     kind = float if dtype == np.float64 else np.float32
     layers = network.plain(kind)
@@ -1083,7 +1083,7 @@ def test_huge_inputs_give_finite_weights_or_a_clear_error(size, activation, prec
 
 SETUP = f"""
 import numpy as np
-from tinyglass import _core
+from tinyglass.core import compiled
 
 def layers(*own):
     return list(own) or [(2, 1, "linear", False)]
@@ -1093,7 +1093,7 @@ def table(n, n_columns):
 
 def trainer(own=layers(), train=(table(3, 2), table(3, 1), None), aside=(table(0, 2), table(0, 1), None),
             parameters=np.zeros(2), **plan):
-    return _core.TrainerFloat64(own, {{**{plan_of(make_case(0, (2, 1), ("linear",), HALF))!r}, **plan}},
+    return compiled.TrainerFloat64(own, {{**{plan_of(make_case(0, (2, 1), ("linear",), HALF))!r}, **plan}},
                                 train, aside, parameters)
 
 def run(*arguments, **keywords):
@@ -1108,7 +1108,7 @@ def watch(indices, keep=1):
     made.watch(np.array(indices), keep)
     made.run(1.0)
 
-feedforward = _core.feedforward_float64
+feedforward = compiled.feedforward_float64
 inf = float("inf")
 """
 REFUSED = [

@@ -22,6 +22,7 @@ SOURCE = ROOT / "src" / "tinyglass"
 ARROWS = {
     "errors": set(),
     "arithmetic": set(),
+    "core": {"errors"},
     "storage": {"errors"},
     "settings": {"errors"},
     "recordings": {"errors", "storage"},
@@ -29,11 +30,11 @@ ARROWS = {
     "units": {"recordings"},
     "inputs": set(),
     "augmentation": {"inputs"},
-    "network": {"_core", "arithmetic", "errors", "inputs", "notebook", "storage"},
+    "network": {"core", "arithmetic", "errors", "inputs", "notebook", "storage"},
     "preparation": {"augmentation", "errors", "inputs", "network", "recordings", "units"},
     "splits": {"errors", "findings", "network", "recordings", "settings"},
     "runs": {"errors", "network", "notebook", "preparation", "settings", "storage"},
-    "engine": {"_core", "arithmetic", "errors", "network", "preparation", "runs", "settings"},
+    "engine": {"core", "arithmetic", "errors", "network", "preparation", "runs", "settings"},
     "parallel": set(),
     "prediction": {"errors", "network", "preparation", "recordings"},
     "choice": {

@@ -14,7 +14,8 @@ from typing import Any, Literal
 import msgspec
 import numpy as np
 
-from . import _core, arithmetic
+from . import arithmetic
+from .core import compiled
 from .errors import ArgumentError, ModelError
 from .inputs import count_features
 from .storage import read_arrays, write_arrays
@@ -324,7 +325,9 @@ class Network:
                 "the inputs of a network",
                 "Give one row an example, shaped (n_examples, n_inputs)",
             )
-        feedforward = _core.feedforward_float32 if self.dtype == np.float32 else _core.feedforward_float64
+        feedforward = (
+            compiled.feedforward_float32 if self.dtype == np.float32 else compiled.feedforward_float64
+        )
         return feedforward(core_layers(self), flatten(self), X)
 
     def plain(self, number: Any = float) -> list[arithmetic.Layer]:

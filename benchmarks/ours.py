@@ -1,0 +1,115 @@
+"""tinyglass as a contestant, through its public door; and what its core tells about itself."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from functools import partial
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+import tinyglass
+from tinyglass import Examples, Layer, Network, Settings, train_examples
+
+from .cells import Cell, Parameters
+from .contestant import Contestant, Trainer
+
+NAME = "tinyglass"
+ONE_THREAD = "tinyglass, 1 thread"
+
+
+def core() -> ModuleType | None:
+    """Return the module that governs the compiled core, if this tinyglass has it."""
+    try:
+        return importlib.import_module("tinyglass.core")
+    except ImportError:
+        return None
+
+
+def ask_core(name: str, *arguments: Any) -> Any:
+    """Return what a function of `core` answers, or None where there is none."""
+    function = getattr(core(), name, None)
+    return None if function is None else function(*arguments)
+
+
+def examples_of(cell: Cell) -> Examples:
+    return Examples(cell.X, cell.Y, tuple(map(str, range(cell.sizes[-1]))))
+
+
+def network_of(cell: Cell) -> Network:
+    """Return the cell's starting network."""
+    activations = ["sigmoid"] * (len(cell.sizes) - 2) + ["softmax"]
+    layers = [Layer(w.T, b, a) for (w, b), a in zip(cell.start, activations, strict=True)]
+    return Network(tuple(layers), classes=tuple(map(str, range(cell.sizes[-1]))))
+
+
+def settings_of(cell: Cell, epochs: int) -> Settings:
+    return Settings(
+        hidden=cell.sizes[1:-1],
+        activation="sigmoid",
+        optimizer="sgd",
+        learning_rate=cell.rate,
+        schedule="constant",
+        l2=0.0,
+        batch=cell.batch,
+        epochs=epochs,
+        shuffle=False,
+    )
+
+
+def start_tinyglass(cell: Cell, threads: int | None = None) -> Trainer:
+    """Train with `train_examples`; each call begins at the start again."""
+    examples, start = examples_of(cell), network_of(cell)
+    runs: list[Any] = []
+
+    def train(epochs: int) -> float:
+        if threads is not None:
+            ask_core("set_threads", threads)
+        runs[:] = [train_examples(examples, settings_of(cell, epochs), start=start)]
+        return runs[0].seconds
+
+    def parameters() -> Parameters:
+        return [(layer.weights.T, layer.bias) for layer in runs[0].network.layers]
+
+    return Trainer(train, parameters)
+
+
+def find_ours() -> list[Contestant]:
+    """Return tinyglass as a user gets it and, where its threads can be set, on one thread."""
+    remark = "train_examples, the whole call: examples are checked and fingerprinted, curves kept"
+    everyday = Contestant(NAME, start_tinyglass, NAME, whole=True, remark=remark)
+    if not hasattr(core(), "set_threads"):
+        return [everyday]
+    threads = ask_core("threads") or 1
+    if threads == 1:
+        return [everyday]
+    return [
+        everyday._replace(start=partial(start_tinyglass, threads=threads), remark=f"{remark}; threads: {threads}"),
+        everyday._replace(name=ONE_THREAD, start=partial(start_tinyglass, threads=1), remark="the same on one thread"),
+    ]
+
+
+def start_tinyglass_many(cells: list[Cell]) -> Callable[[int], object] | None:
+    """Return a function that trains all the cells for some epochs, side by side, if this tinyglass can."""
+    train_many = getattr(tinyglass, "train_many", None)
+    if train_many is None:
+        return None
+    tables, starts = [examples_of(cell) for cell in cells], [network_of(cell) for cell in cells]
+
+    def train(epochs: int) -> object:
+        return train_many(tables, [settings_of(cell, epochs) for cell in cells], starts=starts)
+
+    return train
+
+
+def course_cell() -> Cell:
+    """Return the course's ten recordings as examples for a 3-2-2, updated after every one of them."""
+    from .cells import start_weights
+
+    recordings = tinyglass.read_recordings()
+    labels = sorted({r.label for r in recordings})
+    X = np.array([r.signal.ravel() / 100 for r in recordings], np.float32)
+    Y = np.array([[r.label == label for label in labels] for r in recordings], np.float32)
+    return Cell((3, 2, 2), 1, X, Y, start_weights((3, 2, 2), seed=0))

@@ -1,0 +1,66 @@
+"""The compiled core: a module for each instruction set, of one source; the best that runs here is chosen.
+
+``TINYGLASS_ISA`` forces one of baseline, avx2, avx512 and neon.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+from functools import cache
+from typing import Any
+
+from .errors import ArgumentError
+
+ISAS = ("avx512", "avx2", "neon", "baseline")
+"""Instruction sets that the core may be compiled for, the best first."""
+
+
+@cache
+def _installed() -> dict[str, Any]:
+    """Return a module that runs on any machine of this kind, by the name of its instruction set."""
+    for isa in ("baseline", "neon"):
+        try:
+            return {isa: importlib.import_module(f"._core_{isa}", __package__)}
+        except ModuleNotFoundError:
+            continue
+    raise ImportError("tinyglass is installed without its compiled core: install it anew")
+
+
+def available() -> list[str]:
+    """Return the instruction sets that run on this machine, the best first.
+
+    Examples
+    --------
+    >>> set(available()) <= set(ISAS)
+    True
+    """
+    (anywhere,) = _installed().values()
+    return list(anywhere.instruction_sets())
+
+
+@cache
+def load(isa: str) -> Any:
+    """Return the core compiled for an instruction set.
+
+    Raises
+    ------
+    ArgumentError
+        If this machine has not that instruction set.
+
+    Examples
+    --------
+    >>> load(available()[0]) is compiled
+    True
+    """
+    if isa not in available():
+        raise ArgumentError(
+            f"This machine cannot run the core of {isa!r}",
+            "the instruction set (TINYGLASS_ISA)",
+            f"Use one of {', '.join(available())}, or leave it open",
+        )
+    return _installed().get(isa) or importlib.import_module(f"._core_{isa}", __package__)
+
+
+isa = os.environ.get("TINYGLASS_ISA") or available()[0]
+compiled = load(isa)
