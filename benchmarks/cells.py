@@ -18,7 +18,7 @@ NETWORKS = (
 )
 BATCHES = (1, 8, 32, 256)
 EXAMPLES = 1024
-RATE = 0.02
+RATE, BATCH_RATE = 0.02, 0.1  # the learning rate of batch 1, and of larger ones
 
 Parameters = list[tuple[np.ndarray, np.ndarray]]
 """Of each layer: weights (n_in, n_out) and biases (n_out,)."""
@@ -46,7 +46,7 @@ class Cell:
     X: np.ndarray
     Y: np.ndarray
     start: Parameters
-    rate: float = RATE
+    rate: float
 
     @property
     def n_examples(self) -> int:
@@ -71,7 +71,7 @@ def make_cell(sizes: tuple[int, ...], batch: int, n_examples: int = EXAMPLES, se
     X = random.standard_normal((n_examples, sizes[0])).astype(np.float32)
     teacher = random.standard_normal((sizes[0], sizes[-1]))
     Y = np.eye(sizes[-1], dtype=np.float32)[(X @ teacher).argmax(axis=1)]
-    return Cell(tuple(sizes), batch, X, Y, start_weights(sizes, seed))
+    return Cell(tuple(sizes), batch, X, Y, start_weights(sizes, seed), RATE if batch == 1 else BATCH_RATE)
 
 
 def start_weights(sizes: tuple[int, ...], seed: int) -> Parameters:

@@ -5,20 +5,22 @@ from __future__ import annotations
 import gc
 import statistics
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from . import ours
-from .cells import Cell, count_flops, loss_of, trained
-from .contestant import Contestant, Trainer
+from .cells import Cell, Parameters, count_flops, loss_of, trained
+from .contestant import Contestant
+from .ours import ask_core
 
 AGREEMENT = {"same": 1e-4, "squared": 1e-3}
-"""Of the loss, how far a contestant's may be from that of float64 training. (FANN cuts off its sigmoid's slope.)"""
-UPDATES_CHECKED = 32  # at least: a loss must move before it can agree
-SMALL_SHARE = 100  # a slice lasts as many times as what a call costs besides training
+"""How far a contestant's loss may be from the judge's, of the latter. (FANN cuts off its sigmoid's slope.)"""
+
+UPDATES_CHECKED = 64  # at least, and two epochs: a loss must move before it can agree
+LONGEST_SLICE = 1.0  # seconds, of a contestant whose calls cost something besides training
 
 
 class Budget(NamedTuple):
@@ -28,18 +30,45 @@ class Budget(NamedTuple):
     ----------
     rounds : slices of each contestant in a cell
     slice : seconds of a slice
-    longest : seconds that one update may take, and a check; beyond it a contestant is left out
-    pause : seconds before a slice, in which the waiting threads of the one before go to sleep
+    calls : times as long as a call costs besides training, a slice lasts at least
+    longest : seconds that an update may take; beyond it a contestant is left out
+    pause : seconds before a slice, in which the threads that the one before left waiting go to sleep
     """
 
     rounds: int
     slice: float
+    calls: int
     longest: float
     pause: float
 
 
-FULL = Budget(rounds=9, slice=0.1, longest=10.0, pause=0.05)
-QUICK = Budget(rounds=3, slice=0.01, longest=0.1, pause=0.01)
+FULL = Budget(rounds=9, slice=0.1, calls=100, longest=10.0, pause=0.05)
+QUICK = Budget(rounds=3, slice=0.01, calls=20, longest=0.1, pause=0.01)
+
+
+class TooSlow(Exception):
+    """A contestant cannot be measured in the time there is."""
+
+
+class Entry(NamedTuple):
+    """Who is ready for slices.
+
+    Attributes
+    ----------
+    name : str
+    train : function of a number of epochs
+    epochs : int, that fill a slice
+    n_examples : int, of an epoch: of all networks, where several are trained
+    """
+
+    name: str
+    train: Callable[[int], object]
+    epochs: int
+    n_examples: int
+
+    def slice_ns(self) -> float:
+        """Return nanoseconds an example, of one slice."""
+        return 1e9 * timed(self.train, self.epochs) / (self.epochs * self.n_examples)
 
 
 def timed(function: Callable[..., Any], *arguments: Any) -> float:
@@ -49,91 +78,154 @@ def timed(function: Callable[..., Any], *arguments: Any) -> float:
     return time.perf_counter() - began
 
 
-class Entry(NamedTuple):
-    """A contestant that is ready for its slices: so many epochs of a trainer, so many examples each."""
+@contextmanager
+def no_collecting() -> Iterator[None]:
+    """Keep Python's garbage collector out of what is timed."""
+    gc.collect()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
 
-    contestant: Contestant
-    trainer: Trainer
-    cell: Cell
-    epochs: int
+
+# ---------------------------------------------------------------- a cell
 
 
 def measure(cell: Cell, contestants: Sequence[Contestant], budget: Budget, epochs: int = 0) -> dict[str, Any]:
     """Return what each contestant takes to train a cell, and how far its loss is from the judge's.
 
-    With `epochs`, whoever gets the whole cell is timed over so many.
+    With `epochs`, whoever is given all examples is timed over so many.
     """
-    judge, entries, results, left_out = Judge(cell), [], {}, {}
+    judge = Judge(cell)
+    entries, results, left_out = [], {}, {}
     for contestant in contestants:
-        reason = too_slow(contestant, cell, budget)
-        if reason:
-            left_out[contestant.name] = reason
+        try:
+            seconds = update_seconds(contestant, cell, budget)
+            checked = judge.check(contestant, affordable(cell, seconds, budget.longest))
+            entry = fill_slice(contestant, cell, seconds, budget, epochs)
+        except TooSlow as reason:
+            left_out[contestant.name] = str(reason)
             continue
-        checked = judge.check(contestant, budget)
-        entry = prepare(contestant, cell, budget, epochs if contestant.whole else 0)
-        results[contestant.name] = {"maths": contestant.maths, "examples": entry.cell.n_examples, **checked}
-        results[contestant.name] |= {"epochs": entry.epochs, "slices_ns": []}
         entries.append(entry)
-    gc.collect()
-    gc.disable()
-    for turn in range(budget.rounds):
-        for entry in entries[turn % len(entries) :] + entries[: turn % len(entries)]:
-            time.sleep(budget.pause)
-            seconds = timed(entry.trainer.train, entry.epochs)
-            per_example = 1e9 * seconds / entry.epochs / entry.cell.n_examples
-            results[entry.contestant.name]["slices_ns"].append(per_example)
-    gc.enable()
+        results[contestant.name] = {"examples": entry.n_examples, "epochs": entry.epochs, **checked}
     flops = count_flops(cell.sizes)
-    for result in results.values():
-        slices = result["slices_ns"]
-        result |= {"median_ns": statistics.median(slices), "minimum_ns": min(slices)}
-        result["gflops"] = flops / result["median_ns"]
-    return {
-        "network": cell.network,
-        "sizes": cell.sizes,
-        "batch": cell.batch,
-        "flops": flops,
-        "contestants": results,
-        "left_out": left_out,
-    }
+    for name, times in take_turns(entries, budget).items():
+        results[name] |= times | {"gflops": flops / times["median_ns"]}
+    about = {"network": cell.network, "batch": cell.batch, "flops": flops}
+    return {**about, "contestants": results, "left_out": left_out}
 
 
-def one_batch(contestant: Contestant, cell: Cell) -> tuple[float, Cell]:
-    """Return the seconds of an epoch of as little as the contestant can be given, and what that was."""
-    little = cell if contestant.whole else cell.first(cell.batch)
-    trainer = contestant.start(little)
-    trainer.train(1)
-    return timed(trainer.train, 1), little
+def take_turns(entries: Sequence[Entry], budget: Budget) -> dict[str, dict[str, float]]:
+    """Return the median and the smallest of everyone's slices, in ns an example; each round another begins."""
+    slices: dict[str, list[float]] = {entry.name: [] for entry in entries}
+    with no_collecting():
+        for turn in range(budget.rounds):
+            first = turn % max(len(entries), 1)
+            for entry in [*entries[first:], *entries[:first]]:
+                time.sleep(budget.pause)
+                slices[entry.name].append(entry.slice_ns())
+    return {name: {"median_ns": statistics.median(s), "minimum_ns": min(s)} for name, s in slices.items()}
 
 
-def too_slow(contestant: Contestant, cell: Cell, budget: Budget) -> str:
-    """Return why a contestant cannot be measured in the time there is, or nothing."""
-    example = cell.first(1)
+def update_seconds(contestant: Contestant, cell: Cell, budget: Budget) -> float:
+    """Return about how long an update takes.
+
+    Raises
+    ------
+    TooSlow
+        If it takes longer than there is time for, found out with a few examples first.
+    """
     if contestant.whole:
-        return ""
-    seconds = timed(contestant.start(example).train, 1) * cell.batch if cell.batch > 1 else 0.0
-    # One example alone may be far slower than its share of a batch: only where that is long is a batch tried.
-    if seconds > budget.longest and contestant.name == "pure Python":
-        return f"a batch takes {seconds:.2g} s"
-    return ""
+        trainer = contestant.start(cell)
+        return min(timed(trainer.train, 1) for _ in range(2)) * cell.batch / cell.n_examples
+    seconds = 0.0
+    for n in sorted({min(n, cell.batch) for n in (1, 8, 64, cell.batch)}):
+        trainer = contestant.start(cell.first(n))
+        seconds = timed(trainer.train, 1)
+        if seconds > budget.longest:
+            raise TooSlow(f"an update with {n} example{'s' * (n > 1)} takes {seconds:.2g} s")
+    return min(seconds, timed(trainer.train, 1))
 
 
-def prepare(contestant: Contestant, cell: Cell, budget: Budget, epochs: int = 0) -> Entry:
+def affordable(cell: Cell, seconds: float, longest: float) -> int:
+    """Return how many of the examples can be trained in the time: whole batches, at least one."""
+    return min(cell.n_examples, cell.batch * max(1, int(longest / seconds)))
+
+
+def fill_slice(contestant: Contestant, cell: Cell, seconds: float, budget: Budget, epochs: int = 0) -> Entry:
     """Return a contestant with as many examples and epochs as fill a slice."""
-    seconds, little = one_batch(contestant, cell)
-    wanted = budget.slice
-    if not contestant.whole and seconds > 0:
-        batches = int(wanted / seconds)
-        n = cell.batch * max(1, min(batches, cell.n_examples // cell.batch))
-        cell = cell.first(n)
-        seconds *= n / little.n_examples
-    trainer = contestant.start(cell)
-    trainer.train(1)
-    if contestant.whole:
-        seconds = min(timed(trainer.train, 1) for _ in range(3))
-        wanted = max(wanted, SMALL_SHARE * overhead_of(trainer))
-    count = epochs or max(1, round(wanted / max(seconds, 1e-7)))
-    if not epochs and contestant.whole and count > 1:  # a call of one epoch says little: look again
-        seconds = timed(trainer.train, count) / count
-        count = max(1, round(wanted / seconds))
-    return Entry(contestant, trainer, cell, count)
+    if not contestant.whole:
+        cell, epochs = cell.first(affordable(cell, seconds, budget.slice)), 0
+    train = contestant.start(cell).train
+    return Entry(contestant.name, train, epochs or count_epochs(train, budget), cell.n_examples)
+
+
+def count_epochs(train: Callable[[int], object], budget: Budget) -> int:
+    """Return how many epochs fill a slice in which the call itself costs little."""
+    one = min(timed(train, 1) for _ in range(2))
+    count, seconds = 1, one
+    while seconds < budget.slice:  # a single epoch may be no more than a call: look at more of them
+        count = 4 * count if seconds < budget.slice / 4 else int(count * budget.slice / seconds) + 1
+        seconds = timed(train, count)
+    besides = max(0.0, one - seconds / count)
+    wanted = min(max(budget.slice, budget.calls * besides), LONGEST_SLICE)
+    return max(1, round(wanted * count / seconds))
+
+
+class Judge:
+    """Plain float64 training of a cell, that everyone's loss is held to."""
+
+    def __init__(self, cell: Cell) -> None:
+        self.cell = cell
+        self.known: dict[tuple[int, int, str], Parameters] = {}
+
+    def check(self, contestant: Contestant, n: int) -> dict[str, Any]:
+        """Return where a contestant's loss stands beside the judge's, after two epochs or more."""
+        if contestant.maths not in AGREEMENT:
+            return {"maths": contestant.maths}
+        cell = self.cell if contestant.whole else self.cell.first(n)
+        everything = cell.n_examples == self.cell.n_examples
+        epochs = max(2, -(-UPDATES_CHECKED * cell.batch // cell.n_examples) if everything else 0)
+        trainer = contestant.start(cell)
+        trainer.train(epochs)
+        expected = self.judged(cell, epochs, contestant.maths)
+        before, wanted, loss = (
+            loss_of(parameters, cell.X, cell.Y, contestant.maths)
+            for parameters in (cell.start, expected, trainer.parameters())
+        )
+        apart, tolerance = abs(loss - wanted) / wanted, AGREEMENT[contestant.maths]
+        return {
+            "maths": contestant.maths,
+            "epochs_checked": epochs,
+            "examples_checked": cell.n_examples,
+            "loss_at_start": before,
+            "loss": loss,
+            "loss_expected": wanted,
+            "agrees": bool(apart <= tolerance),
+            # A loss that hardly moved would agree whatever was computed.
+            "tells": bool(abs(wanted - before) > 10 * tolerance * wanted),
+        }
+
+    def judged(self, cell: Cell, epochs: int, maths: str) -> Parameters:
+        key = (cell.n_examples, epochs, maths)
+        if key not in self.known:
+            self.known[key] = trained(cell, epochs, maths)
+        return self.known[key]
+
+
+# ---------------------------------------------------------------- the machine
+
+
+def measure_peak(seconds: float = 0.5) -> dict[str, Any]:
+    """Return the most that one core was seen to do, in GFLOP/s of float32."""
+    told = ask_core("peak_gflops", seconds)
+    if told is not None:
+        return {"gflops": float(told), "how": "fused multiply-adds in registers"}
+    a = np.ones((1024, 1024), np.float32)
+    out = np.empty_like(a)
+    best, ends = np.inf, time.perf_counter() + seconds
+    with threadpool_limits(1):
+        while time.perf_counter() < ends or best == np.inf:
+            best = min(best, timed(np.matmul, a, a, out))
+    return {"gflops": 2e-9 * len(a) ** 3 / best, "how": "NumPy's product of 1024 × 1024 matrices, one thread"}

@@ -13,7 +13,7 @@ import numpy as np
 import tinyglass
 from tinyglass import Examples, Layer, Network, Settings, train_examples
 
-from .cells import Cell, Parameters
+from .cells import RATE, Cell, Parameters, start_weights
 from .contestant import Contestant, Trainer
 
 NAME = "tinyglass"
@@ -86,8 +86,12 @@ def find_ours() -> list[Contestant]:
     if threads == 1:
         return [everyday]
     return [
-        everyday._replace(start=partial(start_tinyglass, threads=threads), remark=f"{remark}; threads: {threads}"),
-        everyday._replace(name=ONE_THREAD, start=partial(start_tinyglass, threads=1), remark="the same on one thread"),
+        everyday._replace(
+            start=partial(start_tinyglass, threads=threads), remark=f"{remark}; threads: {threads}"
+        ),
+        everyday._replace(
+            name=ONE_THREAD, start=partial(start_tinyglass, threads=1), remark="the same on one thread"
+        ),
     ]
 
 
@@ -104,12 +108,15 @@ def start_tinyglass_many(cells: list[Cell]) -> Callable[[int], object] | None:
     return train
 
 
+def instruction_sets() -> list[str]:
+    """Return the instruction sets whose cores run here, the best first; nothing where they cannot be told."""
+    return ask_core("available") or []
+
+
 def course_cell() -> Cell:
     """Return the course's ten recordings as examples for a 3-2-2, updated after every one of them."""
-    from .cells import start_weights
-
     recordings = tinyglass.read_recordings()
     labels = sorted({r.label for r in recordings})
     X = np.array([r.signal.ravel() / 100 for r in recordings], np.float32)
     Y = np.array([[r.label == label for label in labels] for r in recordings], np.float32)
-    return Cell((3, 2, 2), 1, X, Y, start_weights((3, 2, 2), seed=0))
+    return Cell((3, 2, 2), 1, X, Y, start_weights((3, 2, 2), seed=0), RATE)

@@ -270,7 +270,9 @@ private:
                 best_parameters = now().parameters;
             }
         }
-        if (keep && loss >= 0.999 * plan.baseline && is_saturated()) return Status::saturated;
+        // A hopeless start is seen at once; later, looking is as rare as keeping.
+        const bool look = keep || (now_.epoch & (now_.epoch - 1)) == 0;
+        if (look && loss >= 0.999 * plan.baseline && is_saturated()) return Status::saturated;
         if (patience_is_over()) return Status::stopped_early;
         return is_last ? Status::finished : Status::paused;
     }
@@ -311,9 +313,10 @@ private:
                 while (updates() < next) learn(next);
                 Trouble found = non_finite_weight();
                 if (tally_.not_finite != 0 || !std::isfinite(tally_.loss)) {
-                    now_ = before;
+                    if (found.layer < 0) found = largest_of_all();
+                    now_.parameters = before.parameters;
                     const Trouble sum = non_finite_sum(first, position_);
-                    found = sum.layer >= 0 ? sum : found.layer >= 0 ? found : largest_of_all();
+                    if (sum.layer >= 0) found = sum;
                 }
                 if (found.layer >= 0) {
                     trouble = found;

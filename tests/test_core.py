@@ -436,10 +436,10 @@ def trainer_of(case, validation=None, **changes):
     return kind(core_layers(network), plan_of(case, **changes), part(case.examples), aside, flatten(network))
 
 
-def lively_case(precision, number=1, **values):
+def lively_case(precision, number=1, n=60, **values):
     """Return a training whose smallest rounding shows in the end: shuffled, Adam, many updates."""
     values = {"precision": precision, "optimizer": "adam", "batch": 7, "epochs": 30} | values
-    return make_case(number, (20, 30, 20, 3), ("tanh", "sigmoid", "softmax"), "cross_entropy", n=60, **values)
+    return make_case(number, (20, 30, 20, 3), ("tanh", "sigmoid", "softmax"), "cross_entropy", n=n, **values)
 
 
 def bits(trainer):
@@ -473,14 +473,14 @@ def test_the_same_seed_gives_the_same_bits_also_in_two_threads_at_once(precision
 
 @pytest.mark.parametrize("precision", PRECISIONS)
 def test_slices_do_not_change_a_bit(precision):
-    case = lively_case(precision)
+    case = lively_case(precision, n=300)
     validation = examples_like(case, 2, 40)
     at_once, sliced = trainer_of(case, validation), trainer_of(case, validation)
     assert at_once.run(FOR_EVER) == "finished"
     within_an_epoch = 0
     while sliced.run(0.0) == "paused":
-        within_an_epoch += 0 < sliced.position < 60
-    assert within_an_epoch > 30
+        within_an_epoch += 0 < sliced.position < 300
+    assert within_an_epoch > 100
     assert bits(sliced) == bits(at_once)
 
 
@@ -582,7 +582,7 @@ def test_resuming_a_training_that_had_stopped_early_changes_nothing(tmp_path):
 
 def test_progress_only_ever_grows_and_ends_at_the_last_epoch(monkeypatch):
     monkeypatch.setattr(training, "SLICE", 0.0)
-    case, seen = lively_case("float32", validation=0.2, epochs=12), []
+    case, seen = lively_case("float32", n=600, validation=0.2, epochs=12), []
     by_core(case, validation=examples_like(case, 2, 20), watch=Watch(progress=lambda p: seen.append(p.epoch)))
     assert len(seen) > 60
     assert seen == sorted(seen)

@@ -1,0 +1,162 @@
+"""What is measured of the core: each function returns results as plain data, ready for JSON."""
+
+from __future__ import annotations
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from . import ours
+from .cells import BATCHES, NETWORKS, Cell, count_weights, make_cell
+from .contestant import Contestant
+from .measuring import QUICK, Budget, Entry, count_epochs, fill_slice, measure, take_turns
+from .peers import start_jax_many
+
+ROOT = Path(__file__).parent.parent
+EPOCHS_OF_THE_COURSE = 1_000_000
+MANY = 1024  # networks
+MANY_NETWORKS, MANY_EXAMPLES = ((3, 2, 2), (39, 20, 4)), 64
+
+Tell = Callable[[Any], object]
+
+
+def measure_cells(contestants: Sequence[Contestant], budget: Budget, tell: Tell) -> list[dict[str, Any]]:
+    """Return every network and batch; `tell` hears of each when it is done."""
+    results = []
+    for sizes in NETWORKS:
+        for batch in BATCHES:
+            cell = measure(make_cell(sizes, batch), contestants, budget)
+            results.append(cell)
+            tell(cell)
+    return results
+
+
+def measure_million(contestants: Sequence[Contestant], budget: Budget) -> dict[str, Any]:
+    """Return what a million epochs of the course's ten recordings take; the slow are not given them all."""
+    result = measure(ours.course_cell(), contestants, budget, EPOCHS_OF_THE_COURSE)
+    for times in result["contestants"].values():
+        times["seconds"] = 1e-9 * times["median_ns"] * EPOCHS_OF_THE_COURSE * ours.course_cell().n_examples
+    return result | {"epochs": EPOCHS_OF_THE_COURSE}
+
+
+# ---------------------------------------------------------------- instruction sets
+
+
+def measure_alone(budget: Budget) -> dict[str, Any]:
+    """Return the core's own median of every cell, and for which instruction set it was compiled."""
+    (contestant, *_) = ours.find_ours()
+    cells = {}
+    for sizes in NETWORKS:
+        for batch in BATCHES:
+            entry = fill_slice(contestant, make_cell(sizes, batch), 0.0, budget)
+            times = take_turns([entry], budget._replace(rounds=max(1, budget.rounds // 3)))
+            cells[f"{'-'.join(map(str, sizes))}/{batch}"] = times[contestant.name]["median_ns"]
+    return {"instruction_set": getattr(ours.core(), "isa", None), "cells": cells}
+
+
+def measure_instruction_sets(budget: Budget) -> dict[str, Any] | str:
+    """Return the core of each instruction set on one thread, in processes of their own, in turn."""
+    names = ours.instruction_sets()
+    if len(names) < 2:
+        return "only one instruction set can be told apart here"
+    options = ["--alone"] + ["--quick"] * (budget == QUICK)
+    passes: dict[str, list[dict[str, float]]] = {name: [] for name in names}
+    for _ in range(1 if budget == QUICK else 3):
+        for name in names:
+            environment = os.environ | {"TINYGLASS_ISA": name, "TINYGLASS_THREADS": "1"}
+            answer = subprocess.run(
+                [sys.executable, "-m", "benchmarks", *options],
+                cwd=ROOT,
+                env=environment,
+                check=True,
+                capture_output=True,
+                text=True,
+            )
+            told = json.loads(answer.stdout)
+            if told["instruction_set"] != name:
+                return f"asked for {name}, the core came as {told['instruction_set']}"
+            passes[name].append(told["cells"])
+    return {
+        name: {cell: statistics.median(p[cell] for p in seen) for cell in seen[0]}
+        for name, seen in passes.items()
+    }
+
+
+# ---------------------------------------------------------------- many networks
+
+
+def measure_many(budget: Budget, peers: Sequence[Contestant]) -> list[dict[str, Any]]:
+    """Return 1,024 networks, each with data, seed and learning rate of its own: at once, and one by one."""
+    return [measure_many_of(sizes, budget, peers) for sizes in MANY_NETWORKS]
+
+
+def measure_many_of(sizes: tuple[int, ...], budget: Budget, peers: Sequence[Contestant]) -> dict[str, Any]:
+    cells = [own_cell(sizes, seed) for seed in range(MANY)]
+    (everyday, *_) = ours.find_ours()
+    one = fill_slice(everyday, cells[0], 0.0, budget)
+    entries = [one._replace(name="one by one")]
+    together = ours.start_tinyglass_many(cells)
+    if together is not None:
+        entries.append(Entry("at once", together, count_epochs(together, budget), MANY * MANY_EXAMPLES))
+    if "JAX" in [peer.name for peer in peers]:
+        mapped = start_jax_many(cells)
+        entries.append(Entry("JAX vmap", mapped, count_epochs(mapped, budget), MANY * MANY_EXAMPLES))
+    result = {"network": cells[0].network, "networks": MANY, "examples": MANY_EXAMPLES}
+    left_out = {} if together else {"at once": "this tinyglass has no train_many"}
+    return result | {"contestants": take_turns(entries, budget), "left_out": left_out}
+
+
+def own_cell(sizes: tuple[int, ...], seed: int) -> Cell:
+    """Return a network of a sweep: its own examples, start and learning rate."""
+    return replace(make_cell(sizes, 1, MANY_EXAMPLES, seed), rate=0.01 * (1 + seed % 10))
+
+
+# ---------------------------------------------------------------- growth
+
+
+def measure_growth(budget: Budget) -> dict[str, Any]:
+    """Return the seconds of an epoch against examples, weights and networks, and the slope of each line."""
+    quick = budget == QUICK
+    examples = [256 * 4**k for k in range(3 if quick else 6)]
+    hidden = [4**k for k in range(1, 5 if quick else 7)]
+    networks = [16 * 4**k for k in range(3 if quick else 5)]
+    series = {
+        "examples": [(n, partial(start_one, make_cell((39, 20, 10, 4), 32, n))) for n in examples],
+        "weights": [
+            (count_weights((39, n, 4)), partial(start_one, make_cell((39, n, 4), 32))) for n in hidden
+        ],
+        "networks": [(n, partial(start_several, n)) for n in networks],
+    }
+    return {name: line_of(points, budget) for name, points in series.items()}
+
+
+def start_one(cell: Cell) -> Callable[[int], object]:
+    return ours.start_tinyglass(cell).train
+
+
+def start_several(n: int) -> Callable[[int], object] | None:
+    return ours.start_tinyglass_many([own_cell((3, 2, 2), seed) for seed in range(n)])
+
+
+def line_of(points: Sequence[tuple[int, Callable[[], Any]]], budget: Budget) -> dict[str, Any] | str:
+    """Return sizes, the seconds of an epoch, and the exponent with which these grow."""
+    entries = []
+    for size, start in points:
+        train = start()
+        if train is None:
+            return "this tinyglass has no train_many"
+        # One "example" each: then ns an example are the nanoseconds of an epoch.
+        entries.append(Entry(str(size), train, count_epochs(train, budget), 1))
+    sizes = [size for size, _ in points]
+    seconds = [1e-9 * times["median_ns"] for times in take_turns(entries, budget).values()]
+    slope = np.polyfit(np.log(sizes), np.log(seconds), 1)[0]
+    return {"sizes": sizes, "seconds": seconds, "slope": float(slope)}
