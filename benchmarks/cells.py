@@ -139,10 +139,10 @@ def trained(cell: Cell, epochs: int, maths: str = "same") -> Parameters:
     X, Y = cell.X.astype(np.float64), cell.Y.astype(np.float64)
     for part in cell.batches() * epochs:
         *signals, s = outputs_of(parameters, X[part])
+        outputs = sigmoid(s) if maths == "squared" else softmax(s)
+        delta = outputs - Y[part]
         if maths == "squared":
-            delta = (sigmoid(s) - Y[part]) * sigmoid(s) * (1 - sigmoid(s))
-        else:
-            delta = softmax(s) - Y[part]
+            delta *= outputs * (1 - outputs)
         moved = []
         for x, (w, b) in zip(reversed(signals), reversed(parameters), strict=True):
             moved.append((w - cell.rate * x.T @ delta / len(x), b - cell.rate * delta.mean(axis=0)))

@@ -46,7 +46,34 @@ FULL = Budget(rounds=9, slice=0.1, calls=100, longest=10.0, pause=0.05)
 QUICK = Budget(rounds=3, slice=0.01, calls=20, longest=0.1, pause=0.01)
 
 
-class TooSlow(Exception):
+class Plan(NamedTuple):
+    """Who is measured, and how long.
+
+    Attributes
+    ----------
+    own, peers : lists of Contestant
+    budget : Budget
+    """
+
+    own: list[Contestant]
+    peers: list[Contestant]
+    budget: Budget
+
+    @property
+    def everyone(self) -> list[Contestant]:
+        return [*self.own, *self.peers]
+
+    @property
+    def quick(self) -> bool:
+        return self.budget == QUICK
+
+    @property
+    def packages(self) -> set[str]:
+        """The packages of whoever takes part."""
+        return {contestant.package for contestant in self.everyone if contestant.package}
+
+
+class TooSlowError(Exception):
     """A contestant cannot be measured in the time there is."""
 
 
@@ -104,7 +131,7 @@ def measure(cell: Cell, contestants: Sequence[Contestant], budget: Budget, epoch
             seconds = update_seconds(contestant, cell, budget)
             checked = judge.check(contestant, affordable(cell, seconds, budget.longest))
             entry = fill_slice(contestant, cell, seconds, budget, epochs)
-        except TooSlow as reason:
+        except TooSlowError as reason:
             left_out[contestant.name] = str(reason)
             continue
         entries.append(entry)
@@ -133,7 +160,7 @@ def update_seconds(contestant: Contestant, cell: Cell, budget: Budget) -> float:
 
     Raises
     ------
-    TooSlow
+    TooSlowError
         If it takes longer than there is time for, found out with a few examples first.
     """
     if contestant.whole:
@@ -144,7 +171,7 @@ def update_seconds(contestant: Contestant, cell: Cell, budget: Budget) -> float:
         trainer = contestant.start(cell.first(n))
         seconds = timed(trainer.train, 1)
         if seconds > budget.longest:
-            raise TooSlow(f"an update with {n} example{'s' * (n > 1)} takes {seconds:.2g} s")
+            raise TooSlowError(f"an update with {n} example{'s' * (n > 1)} takes {seconds:.2g} s")
     return min(seconds, timed(trainer.train, 1))
 
 
@@ -189,6 +216,7 @@ class Judge:
         epochs = max(2, -(-UPDATES_CHECKED * cell.batch // cell.n_examples) if everything else 0)
         trainer = contestant.start(cell)
         trainer.train(epochs)
+        assert trainer.parameters is not None, "whoever is judged shows its parameters"
         expected = self.judged(cell, epochs, contestant.maths)
         before, wanted, loss = (
             loss_of(parameters, cell.X, cell.Y, contestant.maths)

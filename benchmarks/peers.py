@@ -245,7 +245,8 @@ def jax_epochs(parameters: Any, X: Any, Y: Any, rate: float, epochs: Any) -> Any
     import jax
 
     def update(parameters: Any, batch: Any) -> Any:
-        return jax_update(parameters, *batch, rate), None
+        x, y = batch
+        return jax_update(parameters, x, y, rate), None
 
     def epoch(_: int, parameters: Any) -> Any:
         return jax.lax.scan(update, parameters, (X, Y))[0]

@@ -17,8 +17,7 @@ import numpy as np
 
 from . import ours
 from .cells import BATCHES, NETWORKS, Cell, count_weights, make_cell
-from .contestant import Contestant
-from .measuring import QUICK, Budget, Entry, count_epochs, fill_slice, measure, take_turns
+from .measuring import Budget, Entry, Plan, count_epochs, fill_slice, measure, take_turns
 from .peers import start_jax_many
 
 ROOT = Path(__file__).parent.parent
@@ -26,25 +25,28 @@ EPOCHS_OF_THE_COURSE = 1_000_000
 MANY = 1024  # networks
 MANY_NETWORKS, MANY_EXAMPLES = ((3, 2, 2), (39, 20, 4)), 64
 
-Tell = Callable[[Any], object]
+
+def tell(text: str) -> None:
+    """Say on standard error how far it is."""
+    print(text, file=sys.stderr, flush=True)
 
 
-def measure_cells(contestants: Sequence[Contestant], budget: Budget, tell: Tell) -> list[dict[str, Any]]:
-    """Return every network and batch; `tell` hears of each when it is done."""
+def measure_cells(plan: Plan) -> list[dict[str, Any]]:
+    """Return every network and batch."""
     results = []
     for sizes in NETWORKS:
         for batch in BATCHES:
-            cell = measure(make_cell(sizes, batch), contestants, budget)
-            results.append(cell)
-            tell(cell)
+            tell(f"  {'-'.join(map(str, sizes))}, batch {batch}")
+            results.append(measure(make_cell(sizes, batch), plan.everyone, plan.budget))
     return results
 
 
-def measure_million(contestants: Sequence[Contestant], budget: Budget) -> dict[str, Any]:
+def measure_million(plan: Plan) -> dict[str, Any]:
     """Return what a million epochs of the course's ten recordings take; the slow are not given them all."""
-    result = measure(ours.course_cell(), contestants, budget, EPOCHS_OF_THE_COURSE)
+    cell = ours.course_cell()
+    result = measure(cell, plan.everyone, plan.budget, EPOCHS_OF_THE_COURSE)
     for times in result["contestants"].values():
-        times["seconds"] = 1e-9 * times["median_ns"] * EPOCHS_OF_THE_COURSE * ours.course_cell().n_examples
+        times["seconds"] = 1e-9 * times["median_ns"] * EPOCHS_OF_THE_COURSE * cell.n_examples
     return result | {"epochs": EPOCHS_OF_THE_COURSE}
 
 
@@ -63,14 +65,14 @@ def measure_alone(budget: Budget) -> dict[str, Any]:
     return {"instruction_set": getattr(ours.core(), "isa", None), "cells": cells}
 
 
-def measure_instruction_sets(budget: Budget) -> dict[str, Any] | str:
+def measure_instruction_sets(plan: Plan) -> dict[str, Any] | str:
     """Return the core of each instruction set on one thread, in processes of their own, in turn."""
     names = ours.instruction_sets()
     if len(names) < 2:
         return "only one instruction set can be told apart here"
-    options = ["--alone"] + ["--quick"] * (budget == QUICK)
+    options = ["--alone"] + ["--quick"] * plan.quick
     passes: dict[str, list[dict[str, float]]] = {name: [] for name in names}
-    for _ in range(1 if budget == QUICK else 3):
+    for _ in range(1 if plan.quick else 3):
         for name in names:
             environment = os.environ | {"TINYGLASS_ISA": name, "TINYGLASS_THREADS": "1"}
             answer = subprocess.run(
@@ -94,20 +96,20 @@ def measure_instruction_sets(budget: Budget) -> dict[str, Any] | str:
 # ---------------------------------------------------------------- many networks
 
 
-def measure_many(budget: Budget, peers: Sequence[Contestant]) -> list[dict[str, Any]]:
+def measure_many(plan: Plan) -> list[dict[str, Any]]:
     """Return 1,024 networks, each with data, seed and learning rate of its own: at once, and one by one."""
-    return [measure_many_of(sizes, budget, peers) for sizes in MANY_NETWORKS]
+    return [measure_many_of(sizes, plan) for sizes in MANY_NETWORKS]
 
 
-def measure_many_of(sizes: tuple[int, ...], budget: Budget, peers: Sequence[Contestant]) -> dict[str, Any]:
+def measure_many_of(sizes: tuple[int, ...], plan: Plan) -> dict[str, Any]:
+    budget = plan.budget
     cells = [own_cell(sizes, seed) for seed in range(MANY)]
-    (everyday, *_) = ours.find_ours()
-    one = fill_slice(everyday, cells[0], 0.0, budget)
+    one = fill_slice(plan.own[-1], cells[0], 0.0, budget)  # on one thread, where that can be told
     entries = [one._replace(name="one by one")]
     together = ours.start_tinyglass_many(cells)
     if together is not None:
         entries.append(Entry("at once", together, count_epochs(together, budget), MANY * MANY_EXAMPLES))
-    if "JAX" in [peer.name for peer in peers]:
+    if "jax" in plan.packages:
         mapped = start_jax_many(cells)
         entries.append(Entry("JAX vmap", mapped, count_epochs(mapped, budget), MANY * MANY_EXAMPLES))
     result = {"network": cells[0].network, "networks": MANY, "examples": MANY_EXAMPLES}
@@ -123,20 +125,19 @@ def own_cell(sizes: tuple[int, ...], seed: int) -> Cell:
 # ---------------------------------------------------------------- growth
 
 
-def measure_growth(budget: Budget) -> dict[str, Any]:
+def measure_growth(plan: Plan) -> dict[str, Any]:
     """Return the seconds of an epoch against examples, weights and networks, and the slope of each line."""
-    quick = budget == QUICK
-    examples = [256 * 4**k for k in range(3 if quick else 6)]
-    hidden = [4**k for k in range(1, 5 if quick else 7)]
-    networks = [16 * 4**k for k in range(3 if quick else 5)]
-    series = {
+    examples = [256 * 4**k for k in range(3 if plan.quick else 6)]
+    hidden = [4**k for k in range(1, 5 if plan.quick else 7)]
+    networks = [16 * 4**k for k in range(3 if plan.quick else 5)]
+    series: dict[str, list[tuple[int, Callable[[], Any]]]] = {
         "examples": [(n, partial(start_one, make_cell((39, 20, 10, 4), 32, n))) for n in examples],
         "weights": [
             (count_weights((39, n, 4)), partial(start_one, make_cell((39, n, 4), 32))) for n in hidden
         ],
         "networks": [(n, partial(start_several, n)) for n in networks],
     }
-    return {name: line_of(points, budget) for name, points in series.items()}
+    return {name: line_of(points, plan.budget) for name, points in series.items()}
 
 
 def start_one(cell: Cell) -> Callable[[int], object]:

@@ -151,7 +151,7 @@ void weighted_sums(const Layer &layer, const T *__restrict parameters, const T *
 // ------------------------------------------------------------------ loss and backpropagation
 
 template <class T>
-T logarithm(T probability) {
+T clamped_log(T probability) {
     return std::log(std::max(probability, T(smallest_probability)));
 }
 
@@ -167,11 +167,11 @@ double loss_of(Loss loss, Activation activation, const T *o, const T *y, std::si
             // A term with y = 0 is a zero that needs no logarithm.
             if (activation == Activation::sigmoid) {
                 for (std::size_t j = 0; j < n; ++j)
-                    sum += (y[j] == 0 ? T(0) : -y[j] * logarithm(o[j])) -
-                           (y[j] == 1 ? T(0) : (1 - y[j]) * logarithm(1 - o[j]));
+                    sum += (y[j] == 0 ? T(0) : -y[j] * clamped_log(o[j])) -
+                           (y[j] == 1 ? T(0) : (1 - y[j]) * clamped_log(1 - o[j]));
             } else {
                 for (std::size_t j = 0; j < n; ++j)
-                    if (y[j] != 0) sum += -y[j] * logarithm(o[j]);
+                    if (y[j] != 0) sum += -y[j] * clamped_log(o[j]);
             }
     }
     return sum;

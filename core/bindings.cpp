@@ -280,7 +280,7 @@ nb::object feedforward(const nb::list &layer_arguments, const Vector<T> &paramet
     {
         nb::gil_scoped_release release;
         Feedforward<T> network(layers);
-        network.load(parameters.data());
+        network.set_parameters(parameters.data());
         network.outputs(inputs.data(), n, outputs);
     }
     return nb::cast(nb::ndarray<nb::numpy, T, nb::ndim<2>>(outputs, {n, n_out}, owner));

@@ -14,7 +14,7 @@ public:
     explicit Feedforward(const std::vector<Layer> &layers) : layers_(layers) {}
 
     // Parameters in the layout of arithmetic.hpp, which must live on.
-    void load(const T *parameters) { parameters_ = parameters; }
+    void set_parameters(const T *parameters) { parameters_ = parameters; }
 
     // inputs [n][n_in] -> outputs [n][n_out]
     void outputs(const T *inputs, std::size_t n, T *outputs) {

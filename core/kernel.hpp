@@ -1,6 +1,6 @@
 // What every kernel is: a network that learns from one batch of examples after another.
 //
-// A kernel keeps the weights in a layout of its own; `load` and `save` translate. It is asked for
+// A kernel keeps the weights in a layout of its own; `restore` and `save` translate. It is asked for
 // whole updates, and gives the same bits however often it is paused between them.
 
 #pragma once
@@ -126,7 +126,7 @@ public:
     virtual const char *name() const = 0;
 
     // Starts from these weights and this memory, with an empty batch.
-    virtual void load(const State<T> &state) = 0;
+    virtual void restore(const State<T> &state) = 0;
 
     // Writes weights and memory; whatever an update put off is made good first.
     virtual void save(State<T> &state) = 0;

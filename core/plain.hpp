@@ -27,7 +27,7 @@ public:
 
     const char *name() const override { return "plain"; }
 
-    void load(const State<T> &state) override {
+    void restore(const State<T> &state) override {
         now_ = state;
         this->updates = state.updates;
         std::fill(gradients_.begin(), gradients_.end(), T(0));

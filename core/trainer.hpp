@@ -70,7 +70,7 @@ public:
         epoch_start_ = now_;
         largest_sum_at_start = probe().largest_sum;
         kernel_ = make_kernel<T>(kernel.empty() ? chosen_kernel<T>(plan, train.n) : kernel, plan, train_);
-        kernel_->load(now_);
+        kernel_->restore(now_);
     }
 
     const char *kernel() const { return kernel_->name(); }
@@ -133,7 +133,7 @@ public:
     // Continues from a saved state, which is one at the start of an epoch.
     void restore(const State<T> &state) {
         now_ = epoch_start_ = state;
-        kernel_->load(now_);
+        kernel_->restore(now_);
         is_saved_ = true;
         in_epoch_ = false;
         movements.reset();  // what was remembered of each example is not in a state
@@ -222,7 +222,7 @@ private:
     // Looks at some examples that are kept aside; returns how many.
     std::size_t validate() {
         const std::size_t n = std::min(validated_at_once, validation_.n - validated_), n_out = output_layer().n_out;
-        if (validated_ == 0) feedforward_.load(now().parameters.data());
+        if (validated_ == 0) feedforward_.set_parameters(now().parameters.data());
         validation_outputs_.resize(validated_at_once * n_out);
         feedforward_.outputs(validation_.inputs + validated_ * plan.layers.front().n_in, n, validation_outputs_.data());
         for (std::size_t k = 0; k < n; ++k, ++validated_) {
