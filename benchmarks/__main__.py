@@ -8,6 +8,7 @@ import datetime
 import json
 import os
 import platform
+import time
 from collections.abc import Callable, Sequence
 from importlib import metadata
 from pathlib import Path
@@ -57,8 +58,9 @@ def measure_all(parts: Sequence[str], budget: Budget) -> dict[str, Any]:
     plan = Plan(ours.find_ours(), peers, budget)
     results: dict[str, Any] = {"about": about(plan, missing), "peak": measure_peak()}
     for part in parts:
-        speed.tell(part.replace("_", " "))
+        began = time.perf_counter()
         results[part] = PARTS[part](plan)
+        speed.tell(f"{part.replace('_', ' ')}: {time.perf_counter() - began:.0f} s")
     return results
 
 

@@ -21,6 +21,19 @@ class Trainer(NamedTuple):
     parameters: Callable[[], Parameters] | None
 
 
+class ManyTrainer(NamedTuple):
+    """A training of many cells side by side.
+
+    Attributes
+    ----------
+    train : function of a number of epochs
+    parameters : function that returns the weights and biases of each cell's network as they are now
+    """
+
+    train: Callable[[int], object]
+    parameters: Callable[[], list[Parameters]]
+
+
 class Contestant(NamedTuple):
     """One way to train a cell.
 

@@ -10,7 +10,7 @@ import numpy as np
 from .cells import BATCHES
 from .goals import best_peer
 from .ours import NAME, ONE_THREAD
-from .printing import heading, names_of, number
+from .printing import names_of, number
 
 BLUE, GREY = "#0072b2", "#666666"
 COLOURS = {
@@ -25,6 +25,7 @@ COLOURS = {
     "KANN": "#666666",
     "pure Python": "#222222",
 }
+REMARKS = {"squared": " (squared error)", "other": " (RMSprop, shuffled)"}
 DASHED = (ONE_THREAD, "PyTorch 2")
 SHADES = ("#9ecae1", "#6baed6", "#2171b5", "#08306b")  # of the batches, smallest first
 
@@ -55,7 +56,7 @@ def draw(results: dict[str, Any], folder: Path, ending: str) -> list[Path]:
 
 
 def draw_networks(results: dict[str, Any]) -> Any:
-    """Return ns an example against the batch, one panel a network."""
+    """Return the time of an example against the batch, one panel a network."""
     from matplotlib.figure import Figure
 
     cells = results["cells"]
@@ -66,25 +67,27 @@ def draw_networks(results: dict[str, Any]) -> Any:
     for panel, network in zip(panels, networks, strict=False):
         for name in names:
             points = [
-                (cell["batch"], cell["contestants"][name]["median_ns"])
+                (cell["batch"], 1e-9 * cell["contestants"][name]["median_ns"])
                 for cell in cells
                 if cell["network"] == network and name in cell["contestants"]
             ]
-            panel.plot(*np.transpose(points), label=name, **line_style(name)) if points else None
+            if points:
+                panel.plot(*np.transpose(points), **line_style(name))
         log_axes(panel)
+        panel.yaxis.set_major_formatter(in_time)
         panel.set_xticks(BATCHES, map(str, BATCHES))
         panel.set_title(network, loc="left", fontsize=11, fontweight="bold")
     for panel in panels[::4]:
-        panel.set_ylabel("ns an example")
+        panel.set_ylabel("time of an example")
     for panel in panels[len(networks) - 4 : len(networks)]:
         panel.set_xlabel("batch")
     rest = panels[len(networks) :]
     for panel in rest:
         panel.axis("off")
     lines = [panels[0].plot([], [], **line_style(name))[0] for name in names]
-    rest[0].legend(
-        lines, heading(names, cells), loc="center left", frameon=False, fontsize=11, handlelength=2.6
-    )
+    maths = {name: result.get("maths") for cell in cells for name, result in cell["contestants"].items()}
+    labels = [name + REMARKS.get(maths[name] or "", "") for name in names]
+    rest[0].legend(lines, labels, loc="center left", frameon=False, fontsize=10, handlelength=2.4)
     return figure
 
 
@@ -100,9 +103,23 @@ def line_style(name: str) -> dict[str, Any]:
     }
 
 
+def in_time(seconds: float, _: object = None) -> str:
+    """Return seconds in the unit that fits.
+
+    >>> in_time(1e-7), in_time(0.02)
+    ('100 ns', '20 ms')
+    """
+    for power, unit in ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs")):
+        if seconds >= 0.999 * power:
+            return f"{seconds / power:,g} {unit}"
+    return f"{1e9 * seconds:,g} ns"
+
+
 def log_axes(panel: Any) -> None:
     panel.set_xscale("log")
     panel.set_yscale("log")
+    for axis in (panel.xaxis, panel.yaxis):
+        axis.set_major_formatter(lambda value, _: f"{value:,g}")
     panel.minorticks_off()
     panel.grid(color="#dddddd", linewidth=0.6)
 
@@ -169,9 +186,9 @@ def draw_growth(results: dict[str, Any]) -> Any:
         middle = np.exp(np.log(seconds).mean() - line["slope"] * np.log(sizes).mean())
         panel.plot(sizes, middle * sizes ** line["slope"], color=GREY, linewidth=1, zorder=1)
         panel.plot(sizes, seconds, "o", color=BLUE, markersize=6)
-        text = f"seconds ∝ {name}^{line['slope']:.2f}"
-        panel.annotate(text, (0.05, 0.9), xycoords="axes fraction", fontsize=11)
+        panel.annotate(f"exponent {line['slope']:.2f}", (0.05, 0.9), xycoords="axes fraction", fontsize=11)
+        panel.yaxis.set_major_formatter(in_time)
         panel.set_xlabel(name)
         panel.set_title(titles[name], loc="left", fontsize=10)
-    figure.axes[0].set_ylabel("seconds of an epoch")
+    figure.axes[0].set_ylabel("time of an epoch")
     return figure

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from .cells import Cell, Parameters, count_flops, loss_of, trained
+from .cells import EXAMPLES, QUICK_EXAMPLES, Cell, Parameters, count_flops, loss_of, trained
 from .contestant import Contestant
 from .ours import ask_core
 
@@ -28,6 +28,7 @@ class Budget(NamedTuple):
 
     Attributes
     ----------
+    examples : of a cell
     rounds : slices of each contestant in a cell
     slice : seconds of a slice
     calls : times as long as a call costs besides training, a slice lasts at least
@@ -35,6 +36,7 @@ class Budget(NamedTuple):
     pause : seconds before a slice, in which the threads that the one before left waiting go to sleep
     """
 
+    examples: int
     rounds: int
     slice: float
     calls: int
@@ -42,8 +44,8 @@ class Budget(NamedTuple):
     pause: float
 
 
-FULL = Budget(rounds=9, slice=0.1, calls=100, longest=10.0, pause=0.05)
-QUICK = Budget(rounds=3, slice=0.01, calls=20, longest=0.1, pause=0.01)
+FULL = Budget(examples=EXAMPLES, rounds=9, slice=0.1, calls=100, longest=10.0, pause=0.05)
+QUICK = Budget(examples=QUICK_EXAMPLES, rounds=3, slice=0.01, calls=20, longest=0.1, pause=0.01)
 
 
 class Plan(NamedTuple):
@@ -139,7 +141,7 @@ def measure(cell: Cell, contestants: Sequence[Contestant], budget: Budget, epoch
     flops = count_flops(cell.sizes)
     for name, times in take_turns(entries, budget).items():
         results[name] |= times | {"gflops": flops / times["median_ns"]}
-    about = {"network": cell.network, "batch": cell.batch, "flops": flops}
+    about = {"network": cell.network, "batch": cell.batch, "examples": cell.n_examples, "flops": flops}
     return {**about, "contestants": results, "left_out": left_out}
 
 
@@ -238,7 +240,8 @@ class Judge:
     def judged(self, cell: Cell, epochs: int, maths: str) -> Parameters:
         key = (cell.n_examples, epochs, maths)
         if key not in self.known:
-            self.known[key] = trained(cell, epochs, maths)
+            with threadpool_limits(1):  # small products are slower on two
+                self.known[key] = trained(cell, epochs, maths)
         return self.known[key]
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable
 from functools import partial
 from types import ModuleType
 from typing import Any
@@ -14,7 +13,7 @@ import tinyglass
 from tinyglass import Examples, Layer, Network, Settings, train_examples
 
 from .cells import RATE, Cell, Parameters, start_weights
-from .contestant import Contestant, Trainer
+from .contestant import Contestant, ManyTrainer, Trainer
 
 NAME = "tinyglass"
 ONE_THREAD = "tinyglass, 1 thread"
@@ -45,6 +44,10 @@ def network_of(cell: Cell) -> Network:
     return Network(tuple(layers), classes=tuple(map(str, range(cell.sizes[-1]))))
 
 
+def parameters_of(network: Network) -> Parameters:
+    return [(layer.weights.T, layer.bias) for layer in network.layers]
+
+
 def settings_of(cell: Cell, epochs: int) -> Settings:
     return Settings(
         hidden=cell.sizes[1:-1],
@@ -70,10 +73,7 @@ def start_tinyglass(cell: Cell, threads: int | None = None) -> Trainer:
         runs[:] = [train_examples(examples, settings_of(cell, epochs), start=start)]
         return runs[0].seconds
 
-    def parameters() -> Parameters:
-        return [(layer.weights.T, layer.bias) for layer in runs[0].network.layers]
-
-    return Trainer(train, parameters)
+    return Trainer(train, lambda: parameters_of(runs[0].network))
 
 
 def find_ours() -> list[Contestant]:
@@ -95,17 +95,19 @@ def find_ours() -> list[Contestant]:
     ]
 
 
-def start_tinyglass_many(cells: list[Cell]) -> Callable[[int], object] | None:
-    """Return a function that trains all the cells for some epochs, side by side, if this tinyglass can."""
+def start_tinyglass_many(cells: list[Cell]) -> ManyTrainer | None:
+    """Train many cells side by side, if this tinyglass can."""
     train_many = getattr(tinyglass, "train_many", None)
     if train_many is None:
         return None
     tables, starts = [examples_of(cell) for cell in cells], [network_of(cell) for cell in cells]
 
-    def train(epochs: int) -> object:
-        return train_many(tables, [settings_of(cell, epochs) for cell in cells], starts=starts)
+    runs: list[Any] = []
 
-    return train
+    def train(epochs: int) -> None:
+        runs[:] = train_many(tables, [settings_of(cell, epochs) for cell in cells], starts=starts)
+
+    return ManyTrainer(train, lambda: [parameters_of(run.network) for run in runs])
 
 
 def instruction_sets() -> list[str]:

@@ -45,13 +45,14 @@ def picture(name: str, text: str, drawn: set[str]) -> str:
 
 def _top(results: dict[str, Any], drawn: set[str]) -> str:
     about = results["about"]
+    core = f", the core compiled for {about['instruction_set']}" if about["instruction_set"] else ""
     quick = " It was a quick run: its figures are rough." if about["quick"] else ""
     return (
         "# Speed\n\n"
         "How long training takes, beside what one would use instead. `make bench` measures it on your machine; "
         "`.venv/bin/python -m benchmarks --docs` writes this page.\n\n"
         f"Measured on {about['date']}: {about['processor']}, {about['cpus']} CPUs, {about['system']}, "
-        f"{about['python']}.{quick}"
+        f"{about['python']}{core}.{quick}"
         + picture("networks", "ns an example against the batch, for each network", drawn)
     )
 
@@ -153,6 +154,8 @@ def _goals(goals: Sequence[Goal]) -> str:
 
 
 def _how(results: dict[str, Any]) -> str:
+    cells = results.get("cells", ())
+    examples = f"{cells[0]['examples']:,} random" if cells else "random"
     about = results["about"]
     used = [f"- **{name}**: {remark}." for name, remark in about["contestants"].items()]
     used += [f"- {name} is left out: {reason}." for name, reason in about["missing"].items()]
@@ -160,7 +163,7 @@ def _how(results: dict[str, Any]) -> str:
     return (
         "## How it is measured\n\n"
         "- All train the same: float32, sigmoid hidden layers, softmax and cross-entropy, SGD with the mean gradient "
-        "of a batch, no shuffle, from the same weights, on the same 1,024 random examples in memory, whose classes a "
+        f"of a batch, no shuffle, from the same weights, on the same {examples} examples in memory, whose classes a "
         "random linear teacher gives. Where one differs, the table says so.\n"
         "- It is checked: each one's final loss is compared with that of plain float64 training after at least two "
         "epochs. Who differs is named when the program runs.\n"

@@ -7,7 +7,6 @@ import importlib
 import math
 import tempfile
 import warnings
-from collections.abc import Callable
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
@@ -16,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from .cells import Cell, Parameters, loss_of
-from .contestant import Contestant, Trainer
+from .contestant import Contestant, ManyTrainer, Trainer
 
 # ---------------------------------------------------------------- pure Python
 
@@ -422,21 +421,26 @@ def find_peers() -> tuple[list[Contestant], dict[str, str]]:
     return found, missing
 
 
-def start_jax_many(cells: list[Cell]) -> Callable[[int], object]:
-    """Return a function that trains all the cells for some epochs, side by side: `vmap`."""
+def start_jax_many(cells: list[Cell]) -> ManyTrainer:
+    """Train many cells side by side: `vmap` of the program that trains one."""
     import jax
     import jax.numpy as jnp
 
-    X, Y = (
-        jnp.stack([getattr(c, name).reshape(-1, c.batch, getattr(c, name).shape[1]) for c in cells])
-        for name in ("X", "Y")
-    )
-    state = [jax.tree.map(lambda *layers: jnp.stack(layers), *(c.start for c in cells))]
+    def stacked(tables: list[np.ndarray]) -> Any:  # (n_cells, n_batches, batch, n)
+        return jnp.asarray(np.stack(tables).reshape(len(cells), -1, cells[0].batch, tables[0].shape[1]))
+
+    X, Y = stacked([cell.X for cell in cells]), stacked([cell.Y for cell in cells])
+    state = [jax.tree.map(lambda *layers: jnp.asarray(np.stack(layers)), *(cell.start for cell in cells))]
     rates = jnp.array([c.rate for c in cells], jnp.float32)
     run = jax.jit(jax.vmap(jax_epochs, in_axes=(0, 0, 0, 0, None)))
 
     def train(epochs: int) -> None:
         state[0] = jax.block_until_ready(run(state[0], X, Y, rates, epochs))
 
-    train(0)
-    return train
+    train(0)  # compiles
+
+    def parameters() -> list[Parameters]:
+        layers = [(np.asarray(w), np.asarray(b)) for w, b in state[0]]
+        return [[(w[k], b[k]) for w, b in layers] for k in range(len(cells))]
+
+    return ManyTrainer(train, parameters)

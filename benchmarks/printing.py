@@ -60,6 +60,13 @@ def disagreements(cells: Sequence[dict[str, Any]]) -> Iterator[str]:
                 yield f"{where}: the loss of {name} hardly moved, its agreement tells nothing"
 
 
+def many_disagreements(parts: Sequence[dict[str, Any]]) -> Iterator[str]:
+    for part in parts:
+        for name, result in part["contestants"].items():
+            if result.get("agrees") is False:
+                yield f"many networks of {part['network']}: {name} came to another loss"
+
+
 def goal_rows(goals: Sequence[Goal]) -> list[list[str]]:
     rows = []
     for goal in goals:
@@ -111,6 +118,7 @@ def as_text(results: dict[str, Any], goals: Sequence[Goal]) -> Iterator[str]:
         yield f"\n{part['networks']:,} networks of {part['network']}, ns an example of one: " + "; ".join(
             f"{name} {value}" for name, value in times.items()
         )
+    yield from many_disagreements(results.get("many", ()))
     yield from _sets_text(results.get("instruction_sets"))
     for name, line in results.get("growth", {}).items():
         yield f"Growth with {name}: " + (line if isinstance(line, str) else f"exponent {line['slope']:.2f}")

@@ -16,8 +16,9 @@ from typing import Any
 import numpy as np
 
 from . import ours
-from .cells import BATCHES, NETWORKS, Cell, count_weights, make_cell
-from .measuring import Budget, Entry, Plan, count_epochs, fill_slice, measure, take_turns
+from .cells import BATCHES, NETWORKS, Cell, count_weights, loss_of, make_cell, trained
+from .contestant import ManyTrainer
+from .measuring import AGREEMENT, Budget, Entry, Plan, count_epochs, fill_slice, measure, take_turns
 from .peers import start_jax_many
 
 ROOT = Path(__file__).parent.parent
@@ -37,14 +38,15 @@ def measure_cells(plan: Plan) -> list[dict[str, Any]]:
     for sizes in NETWORKS:
         for batch in BATCHES:
             tell(f"  {'-'.join(map(str, sizes))}, batch {batch}")
-            results.append(measure(make_cell(sizes, batch), plan.everyone, plan.budget))
+            results.append(measure(make_cell(sizes, batch, plan.budget.examples), plan.everyone, plan.budget))
     return results
 
 
 def measure_million(plan: Plan) -> dict[str, Any]:
     """Return what a million epochs of the course's ten recordings take; the slow are not given them all."""
     cell = ours.course_cell()
-    result = measure(cell, plan.everyone, plan.budget, EPOCHS_OF_THE_COURSE)
+    budget = plan.budget._replace(rounds=max(1, plan.budget.rounds // 3))  # each of them is long
+    result = measure(cell, plan.everyone, budget, EPOCHS_OF_THE_COURSE)
     for times in result["contestants"].values():
         times["seconds"] = 1e-9 * times["median_ns"] * EPOCHS_OF_THE_COURSE * cell.n_examples
     return result | {"epochs": EPOCHS_OF_THE_COURSE}
@@ -59,7 +61,7 @@ def measure_alone(budget: Budget) -> dict[str, Any]:
     cells = {}
     for sizes in NETWORKS:
         for batch in BATCHES:
-            entry = fill_slice(contestant, make_cell(sizes, batch), 0.0, budget)
+            entry = fill_slice(contestant, make_cell(sizes, batch, budget.examples), 0.0, budget)
             times = take_turns([entry], budget._replace(rounds=max(1, budget.rounds // 3)))
             cells[f"{'-'.join(map(str, sizes))}/{batch}"] = times[contestant.name]["median_ns"]
     return {"instruction_set": getattr(ours.core(), "isa", None), "cells": cells}
@@ -105,16 +107,36 @@ def measure_many_of(sizes: tuple[int, ...], plan: Plan) -> dict[str, Any]:
     budget = plan.budget
     cells = [own_cell(sizes, seed) for seed in range(MANY)]
     one = fill_slice(plan.own[-1], cells[0], 0.0, budget)  # on one thread, where that can be told
-    entries = [one._replace(name="one by one")]
-    together = ours.start_tinyglass_many(cells)
-    if together is not None:
-        entries.append(Entry("at once", together, count_epochs(together, budget), MANY * MANY_EXAMPLES))
+    entries, agree = [one._replace(name="one by one")], {}
+    several = {"at once": ours.start_tinyglass_many(cells)}
+    left_out = {} if several["at once"] else {"at once": "this tinyglass has no train_many"}
     if "jax" in plan.packages:
-        mapped = start_jax_many(cells)
-        entries.append(Entry("JAX vmap", mapped, count_epochs(mapped, budget), MANY * MANY_EXAMPLES))
-    result = {"network": cells[0].network, "networks": MANY, "examples": MANY_EXAMPLES}
-    left_out = {} if together else {"at once": "this tinyglass has no train_many"}
-    return result | {"contestants": take_turns(entries, budget), "left_out": left_out}
+        several["JAX vmap"] = start_jax_many(cells)
+    for name, trainer in several.items():
+        if trainer is not None:
+            agree[name] = many_agree(trainer, cells)
+            count = count_epochs(trainer.train, budget)
+            entries.append(Entry(name, trainer.train, count, MANY * MANY_EXAMPLES))
+    contestants = take_turns(entries, budget)
+    for name, agrees in agree.items():
+        contestants[name] |= {"agrees": agrees}
+    about = {"network": cells[0].network, "networks": MANY, "examples": MANY_EXAMPLES}
+    return {**about, "contestants": contestants, "left_out": left_out}
+
+
+def many_agree(trainer: ManyTrainer, cells: list[Cell], epochs: int = 2) -> bool:
+    """Return whether the first, a middle and the last network have the loss that float64 training gives them."""
+    trainer.train(epochs)
+    found = trainer.parameters()
+    return all(
+        np.isclose(
+            loss_of(found[k], cells[k].X, cells[k].Y),
+            loss_of(trained(cells[k], epochs), cells[k].X, cells[k].Y),
+            rtol=AGREEMENT["same"],
+            atol=0,
+        )
+        for k in (0, len(cells) // 2 - 1, len(cells) - 1)
+    )
 
 
 def own_cell(sizes: tuple[int, ...], seed: int) -> Cell:
@@ -145,7 +167,8 @@ def start_one(cell: Cell) -> Callable[[int], object]:
 
 
 def start_several(n: int) -> Callable[[int], object] | None:
-    return ours.start_tinyglass_many([own_cell((3, 2, 2), seed) for seed in range(n)])
+    trainer = ours.start_tinyglass_many([own_cell((3, 2, 2), seed) for seed in range(n)])
+    return trainer and trainer.train
 
 
 def line_of(points: Sequence[tuple[int, Callable[[], Any]]], budget: Budget) -> dict[str, Any] | str:

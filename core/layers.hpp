@@ -189,7 +189,7 @@ TINYGLASS_INLINE V updated(const Rule<ElementOf<V>> &rule, V w, V sum, ElementOf
             store(first, mean);
             store(second, mean_square);
             const V divisor = square_root(mean_square * (1 / rule.correction2)) + rule.epsilon;
-            after = w - (rule.rate / rule.correction1) * mean / divisor;
+            after = w - rule.rate * (mean * (1 / rule.correction1)) / divisor;
         } else {
             const V velocity = multiply_add(rule.momentum, load<V>(first), g);
             store(first, velocity);
@@ -199,6 +199,29 @@ TINYGLASS_INLINE V updated(const Rule<ElementOf<V>> &rule, V w, V sum, ElementOf
         const V limit = broadcast<V>(T(rule.weight_limit));
         return larger(-limit, smaller(limit, after));
     }
+}
+
+// n weights from their gradients, each summed over the batch; returns Σ weight², of before.
+template <Way way, class V>
+V update_weights(const Rule<ElementOf<V>> &rule, ElementOf<V> *w, const ElementOf<V> *sums, ElementOf<V> *first,
+                 ElementOf<V> *second, std::size_t n) {
+    V squares{};
+    for (std::size_t k = 0; k < n; k += lanes_of<V>)
+        store(w + k, updated<way>(rule, load<V>(w + k), load<V>(sums + k), first + k, second + k, squares));
+    return squares;
+}
+
+template <class V>
+V update_weights(Way way, const Rule<ElementOf<V>> &rule, ElementOf<V> *w, const ElementOf<V> *sums, ElementOf<V> *first,
+                 ElementOf<V> *second, std::size_t n) {
+    switch (way) {
+        case Way::plain: return update_weights<Way::plain, V>(rule, w, sums, first, second, n);
+        case Way::sgd: return update_weights<Way::sgd, V>(rule, w, sums, first, second, n);
+        case Way::momentum: return update_weights<Way::momentum, V>(rule, w, sums, first, second, n);
+        case Way::nesterov: return update_weights<Way::nesterov, V>(rule, w, sums, first, second, n);
+        case Way::adam: return update_weights<Way::adam, V>(rule, w, sums, first, second, n);
+    }
+    return V{};
 }
 
 }  // namespace tinyglass

@@ -255,7 +255,9 @@ private:
         accuracies.push_back(static_cast<double>(tally_.correct) / n);
         ++now_.epoch;
         const bool is_last = now_.epoch == plan.epochs;
-        const bool keep = is_last || validation_.n > 0 || now_.epoch % kept_every_ == 0;
+        // Often at the beginning, so that a hopeless start is seen at once, and rarely later.
+        const bool is_power_of_two = (now_.epoch & (now_.epoch - 1)) == 0;
+        const bool keep = is_last || validation_.n > 0 || is_power_of_two || now_.epoch % kept_every_ == 0;
         if (tally_.not_finite != 0 || !std::isfinite(loss) || (keep && !keep_epoch_start())) {
             find_non_finite();
             return Status::non_finite;
@@ -270,9 +272,7 @@ private:
                 best_parameters = now().parameters;
             }
         }
-        // A hopeless start is seen at once; later, looking is as rare as keeping.
-        const bool look = keep || (now_.epoch & (now_.epoch - 1)) == 0;
-        if (look && loss >= 0.999 * plan.baseline && is_saturated()) return Status::saturated;
+        if (keep && loss >= 0.999 * plan.baseline && is_saturated()) return Status::saturated;
         if (patience_is_over()) return Status::stopped_early;
         return is_last ? Status::finished : Status::paused;
     }

@@ -1,6 +1,6 @@
 """The compiled core: a module for each instruction set, of one source; the best that runs here is chosen.
 
-``TINYGLASS_ISA`` forces one of baseline, avx2, avx512 and neon.
+``TINYGLASS_ISA`` forces one of baseline, avx2, avx512 and neon; ``TINYGLASS_KERNEL`` forces a kernel.
 """
 
 from __future__ import annotations
@@ -61,6 +61,9 @@ def load(isa: str) -> Any:
         )
     return _installed().get(isa) or importlib.import_module(f"._core_{isa}", __package__)
 
+
+kernel = os.environ.get("TINYGLASS_KERNEL", "")
+"""The kernel that trains, or empty for the one that suits a training; see `kernels`."""
 
 isa = os.environ.get("TINYGLASS_ISA") or available()[0]
 compiled = load(isa)

@@ -14,9 +14,9 @@ from typing import Any, NamedTuple
 import msgspec
 import numpy as np
 
+from . import core
 from .arithmetic import LOSSES, Schedule, learning_rate
 from .arithmetic import loss as example_loss
-from .core import compiled
 from .errors import ArgumentError, DivergenceError
 from .network import Network, core_layers, flatten, weight_name
 from .preparation import Examples
@@ -34,7 +34,7 @@ OF_L2, OF_LIMIT, OF_NOTHING = -1, -2, -3
 
 def make_trainer(start: Network, examples: Examples, validation: Examples | None, settings: Settings) -> Any:
     """Return the core's trainer, ready to run from `start`, in the precision of the settings."""
-    kind = compiled.TrainerFloat32 if settings.precision == "float32" else compiled.TrainerFloat64
+    kind = core.compiled.TrainerFloat32 if settings.precision == "float32" else core.compiled.TrainerFloat64
     dtype = np.dtype(settings.precision)
 
     def part(e: Examples | None) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
@@ -64,7 +64,8 @@ def make_trainer(start: Network, examples: Examples, validation: Examples | None
         "tolerance": settings.tolerance,
         "baseline": baseline_loss(examples, settings),
     }
-    return kind(core_layers(start), plan, part(examples), part(validation), flatten(start).astype(dtype))
+    parameters = flatten(start).astype(dtype)
+    return kind(core_layers(start), plan, part(examples), part(validation), parameters, core.kernel)
 
 
 def _within(values: np.ndarray, dtype: np.dtype) -> np.ndarray:
@@ -412,7 +413,7 @@ def order_of(settings: Settings, n_examples: int, epoch: int) -> np.ndarray:
     """
     if not settings.shuffle:
         return np.arange(n_examples, dtype=np.uint32)
-    return compiled.epoch_order(n_examples, settings.seed, epoch)
+    return core.compiled.epoch_order(n_examples, settings.seed, epoch)
 
 
 def loss_and_gradient(
