@@ -322,6 +322,8 @@ TINYGLASS_MODULE(TINYGLASS_CORE) {
     m.def("feedforward_float32", &feedforward<float>, "layers"_a, "parameters"_a, "inputs"_a);
     m.def("feedforward_float64", &feedforward<double>, "layers"_a, "parameters"_a, "inputs"_a);
     m.def("instruction_sets", &instruction_sets);
+    m.def("set_threads", [](int n) { allowed_threads() = std::max(1, n); }, "n"_a);
+    m.def("threads", [] { return allowed_threads().load(); });
     m.def("epoch_order", [](std::size_t n, std::uint64_t seed, std::int64_t epoch) {
         std::vector<std::uint32_t> order(n);
         epoch_order(order, n > 0, seed, epoch);

@@ -26,8 +26,7 @@ public:
             net_.to_columns(n_in_, [&](std::size_t b) { return inputs + (from + b) * n_in_; }, columns_.data());
             net_.set_inputs(columns_.data());
             T not_finite = 0;
-            for (std::size_t l = 0; l < net_.connections.size(); ++l)
-                net_.feed(l, 0, net_.connections[l].layer.n_out, not_finite);
+            for (std::size_t l = 0; l < net_.connections.size(); ++l) net_.feed(l, not_finite);
             net_.finish_outputs();
             for (const Block &block : net_.blocks)
                 for (std::size_t b = block.first; b < std::min(here, block.first + block.wide); ++b)

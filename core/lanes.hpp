@@ -49,7 +49,7 @@ private:
     }
 
     void learn_chunk(bool first, bool last, Tally<T> &tally) override {
-        for (std::size_t l = 0; l < deltas_.size(); ++l) net_.feed(l, 0, net_.connections[l].layer.n_out, tally.not_finite);
+        for (std::size_t l = 0; l < deltas_.size(); ++l) net_.feed(l, tally.not_finite);
         net_.finish_outputs();
         this->compare_outputs(tally);
 

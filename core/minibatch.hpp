@@ -174,11 +174,12 @@ private:
     template <class Row>
     void copy_to_panels(T *to, Row row) {
         const Panels<N> &panels = net_.connections.front().inputs;
-        for (std::size_t b = 0; b < net_.n_examples(); ++b) {
-            const T *x = row(b);
-            for (std::size_t p = 0; p < panels.count(); ++p, x += panels.width)
-                std::copy_n(x, panels.inside(p), to + panels.at(p, net_.chunk) + b * panels.wide(p));
-        }
+        net_.team.share(panels.count(), 8 * panels.n * net_.n_examples(), [&](std::size_t from, std::size_t end) {
+            for (std::size_t b = 0; b < net_.n_examples(); ++b)
+                for (std::size_t p = from; p < end; ++p)
+                    std::copy_n(row(b) + panels.first(p), panels.inside(p),
+                                to + panels.at(p, net_.chunk) + b * panels.wide(p));
+        });
     }
 
     // One vector of examples; returns their losses.

@@ -14,18 +14,21 @@
 #pragma once
 
 #include <algorithm>
+#include <atomic>
 #include <cstddef>
+#include <limits>
 #include <vector>
 
 #include "buffer.hpp"
 #include "layers.hpp"
+#include "team.hpp"
 
 namespace tinyglass {
 
 constexpr int E_max = 3;  // vectors of a panel and of a block
 // Rows of a tile: as many as leave registers for the b of one step.
 template <int E>
-constexpr int R_max = n_registers == 32 ? (E == 1 ? 16 : E == 2 ? 12 : 8) : (E == 1 ? 8 : E == 2 ? 6 : 4);
+constexpr int R_max = n_registers == 32 ? 8 : E == 3 ? 4 : 6;
 
 
 // ------------------------------------------------------------------ one tile
@@ -156,6 +159,7 @@ public:
     }
 
     const std::size_t chunk;  // examples at most
+    Team team;
     std::vector<Connections> connections;
     std::vector<Block> blocks;  // of the examples at hand
 
@@ -188,11 +192,15 @@ public:
     // Columns of n numbers of each example, from rows: row(b) is read to the last number and no
     // further. Lanes behind the last example become 0.
     template <class Row>
-    void to_columns(std::size_t n, Row row, T *to) const {
-        for (const Block &block : blocks) {
-            const std::size_t here = std::min(n_examples_ - block.first, block.wide);
-            transpose_rows<VE>(here, n, [&](std::size_t b) { return row(block.first + b); }, to + at(block, n), block.wide);
-        }
+    void to_columns(std::size_t n, Row row, T *to) {
+        team.share((n + NE - 1) / NE, 16 * n * n_examples_, [&](std::size_t from, std::size_t end) {
+            const std::size_t first = from * NE, width = std::min(end * NE, n) - first;
+            for (const Block &block : blocks) {
+                const std::size_t here = std::min(n_examples_ - block.first, block.wide);
+                transpose_rows<VE>(here, width, [&](std::size_t b) { return row(block.first + b) + first; },
+                                   to + at(block, n) + first * block.wide, block.wide);
+            }
+        });
     }
 
     // Columns that are fed forward; they must live on.
@@ -203,19 +211,15 @@ public:
     const T *outputs_of(std::size_t l) const { return signals_[l].data(); }
     const T *outputs() const { return signals_.back().data(); }
 
-    // Weighted sums and outputs of the neurons from .. to of layer l, of all examples.
-    void feed(std::size_t l, std::size_t from, std::size_t to, T &not_finite) {
-        const Connections &c = connections[l];
-        VE probe{};
-        for (const Block &block : blocks) {
-            const T *x = inputs_of(l) + at(block, c.layer.n_in);
-            T *out = signals_[l].data() + at(block, c.layer.n_out);
-            with_constant<E_max>(block.vectors, [&](auto E) {
-                for_tiles<R_max<E()>>(from, to, [&](auto R, std::size_t o) { feed_tile<R(), E()>(c, x, o, out, probe); });
-            });
-            activate_rows(c.layer.activation, out + from * block.wide, (to - from) * block.wide);
-        }
-        not_finite += sum_of_lanes(probe);
+    // Weighted sums of layer l, and its outputs unless they are of softmax.
+    void feed(std::size_t l, T &not_finite) {
+        const Layer &layer = connections[l].layer;
+        std::atomic<bool> finite{true};
+        team.share((layer.n_out + rows - 1) / rows, layer.n_in * layer.n_out * n_examples_,
+                   [&](std::size_t from, std::size_t to) {
+                       if (!feed_neurons(l, from * rows, std::min(to * rows, layer.n_out))) finite = false;
+                   });
+        if (!finite) not_finite = std::numeric_limits<T>::quiet_NaN();
     }
 
     // Softmax needs all neurons of an example: outputs of the last layer, from its sums.
@@ -231,6 +235,8 @@ public:
     std::size_t n_examples() const { return n_examples_; }
 
 private:
+    static constexpr std::size_t rows = R_max<E_max>;  // of the tiles that are shared out
+
     std::size_t n_examples_ = 0;
     const T *inputs_ = nullptr;       // columns
     std::vector<Buffer<T>> signals_;  // columns: outputs of each layer
@@ -242,6 +248,21 @@ private:
             for (std::size_t o = 0; o < n_out; ++o)
                 for (std::size_t i = 0; i < c.inputs.inside(p); ++i)
                     use(c.inputs.at(p, n_out) + o * c.inputs.wide(p) + i, (c.inputs.first(p) + i) * n_out + o);
+    }
+
+    // Returns whether all sums are finite.
+    bool feed_neurons(std::size_t l, std::size_t from, std::size_t to) {
+        const Connections &c = connections[l];
+        VE probe{};
+        for (const Block &block : blocks) {
+            const T *x = inputs_of(l) + at(block, c.layer.n_in);
+            T *out = signals_[l].data() + at(block, c.layer.n_out);
+            with_constant<E_max>(block.vectors, [&](auto E) {
+                for_tiles<R_max<E()>>(from, to, [&](auto R, std::size_t o) { feed_tile<R(), E()>(c, x, o, out, probe); });
+            });
+            activate_rows(c.layer.activation, out + from * block.wide, (to - from) * block.wide);
+        }
+        return sum_of_lanes(probe) == 0;
     }
 
     template <int R, int E>

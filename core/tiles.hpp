@@ -59,7 +59,7 @@ private:
     void learn_chunk(bool first, bool last, Tally<T> &tally) override {
         const std::size_t n_layers = sides_.size();
         for (std::size_t l = 0; l < n_layers; ++l) {
-            net_.feed(l, 0, net_.connections[l].layer.n_out, tally.not_finite);
+            net_.feed(l, tally.not_finite);
             if (l + 1 < n_layers) into_panels(net_.outputs_of(l), sides_[l + 1].inputs, sides_[l].outputs);
         }
         net_.finish_outputs();
@@ -71,11 +71,12 @@ private:
         V squares{};
         for (std::size_t l = n_layers; l-- > 0;) {
             sum_bias(l, first);
-            for (std::size_t p = 0; p < net_.connections[l].inputs.count(); ++p) {
-                sides_[l].squares[p] = V{};
-                learn_panel(l, p, rule, part);
-                if (last) squares += sides_[l].squares[p];
-            }
+            const auto &c = net_.connections[l];
+            net_.team.share(c.inputs.count(), c.layer.n_in * c.layer.n_out * net_.n_examples(),
+                            [&](std::size_t from, std::size_t to) {
+                                for (std::size_t p = from; p < to; ++p) learn_panel(l, p, rule, part);
+                            });
+            for (const V &of_panel : sides_[l].squares) squares += of_panel;
             if (last) this->update_bias(l, rule);
         }
         if (last) this->add_penalty(squares, tally);
@@ -84,14 +85,16 @@ private:
     // The columns of n neurons, as panels.
     void into_panels(const T *columns, Buffer<T> &panels, const Panels<N> &layout) {
         const std::size_t n = net_.n_examples();
-        for (std::size_t q = 0; q < layout.count(); ++q)
-            for (const Block &block : net_.blocks) {
-                const T *from = columns + Network::at(block, layout.n) + layout.first(q) * block.wide;
-                T *to = panels.data() + layout.at(q, net_.chunk) + block.first * layout.wide(q);
-                const std::size_t here = std::min(n - block.first, block.wide);
-                transpose_rows<Vec<T, NE>>(layout.inside(q), here, [&](std::size_t o) { return from + o * block.wide; }, to,
-                                           layout.wide(q));
-            }
+        net_.team.share(layout.count(), 16 * layout.n * n, [&](std::size_t first, std::size_t end) {
+            for (std::size_t q = first; q < end; ++q)
+                for (const Block &block : net_.blocks) {
+                    const T *from = columns + Network::at(block, layout.n) + layout.first(q) * block.wide;
+                    T *to = panels.data() + layout.at(q, net_.chunk) + block.first * layout.wide(q);
+                    const std::size_t here = std::min(n - block.first, block.wide);
+                    transpose_rows<Vec<T, NE>>(layout.inside(q), here, [&](std::size_t o) { return from + o * block.wide; },
+                                               to, layout.wide(q));
+                }
+        });
     }
 
     enum class Part { whole, first, middle, last };  // of a batch
@@ -100,6 +103,7 @@ private:
     void learn_panel(std::size_t l, std::size_t p, const Rule<T> &rule, Part part) {
         auto &c = net_.connections[l];
         Side &s = sides_[l];
+        s.squares[p] = V{};
         const std::size_t n = net_.n_examples(), wide = c.inputs.wide(p);
         const T *inputs = (l ? s.inputs : this->chunk_->input_panels).data() + c.inputs.at(p, net_.chunk);
         T *errors = l ? sides_[l - 1].deltas.data() + sides_[l - 1].outputs.at(p, net_.chunk) : nullptr;

@@ -65,5 +65,28 @@ def load(isa: str) -> Any:
 kernel = os.environ.get("TINYGLASS_KERNEL", "")
 """The kernel that trains, or empty for the one that suits a training; see `kernels`."""
 
+
+def _processors() -> int:
+    """Return how many processors this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def set_threads(n: int) -> None:
+    """Let large products use up to `n` threads, from the next training on; the bits do not depend on it.
+
+    Examples
+    --------
+    >>> before = compiled.threads()
+    >>> set_threads(1)
+    >>> compiled.threads()
+    1
+    >>> set_threads(before)
+    """
+    compiled.set_threads(n)
+
+
 isa = os.environ.get("TINYGLASS_ISA") or available()[0]
 compiled = load(isa)
+set_threads(int(os.environ.get("TINYGLASS_THREADS") or min(2, _processors())))
