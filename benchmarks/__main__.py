@@ -52,14 +52,17 @@ def parse(words: Sequence[str] | None = None) -> argparse.Namespace:
     return parser.parse_args(words)
 
 
-def measure_all(parts: Sequence[str], budget: Budget) -> dict[str, Any]:
-    """Return the results of some parts, and what they were measured with."""
+def measure_all(parts: Sequence[str], budget: Budget, out: Path) -> dict[str, Any]:
+    """Return the results of some parts, and what they were measured with; each part is kept when it is done."""
+    out.mkdir(parents=True, exist_ok=True)
     peers, missing = find_peers()
     plan = Plan(ours.find_ours(), peers, budget)
     results: dict[str, Any] = {"about": about(plan, missing), "peak": measure_peak()}
     for part in parts:
         began = time.perf_counter()
         results[part] = PARTS[part](plan)
+        text = json.dumps(results, indent=1, ensure_ascii=False) + "\n"
+        (out / "results.json").write_text(text, encoding="utf-8")
         speed.tell(f"{part.replace('_', ' ')}: {time.perf_counter() - began:.0f} s")
     return results
 
@@ -99,10 +102,7 @@ def main(words: Sequence[str] | None = None) -> None:
     if options.results:
         results = json.loads(options.results.read_text(encoding="utf-8"))
     else:
-        results = measure_all(options.parts, budget)
-        options.out.mkdir(parents=True, exist_ok=True)
-        text = json.dumps(results, indent=1, ensure_ascii=False) + "\n"
-        (options.out / "results.json").write_text(text, encoding="utf-8")
+        results = measure_all(options.parts, budget, options.out)
     goals = check_goals(results)
     for line in as_text(results, goals):
         print(line)

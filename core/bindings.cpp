@@ -258,6 +258,7 @@ void bind_trainer(nb::module_ &m, const char *name) {
         .def_prop_ro("epoch", [](const Session<T> &s) { return s.trainer.epoch(); })
         .def_prop_ro("updates", [](const Session<T> &s) { return s.trainer.updates(); })
         .def_prop_ro("kernel", [](const Session<T> &s) { return s.trainer.kernel(); })
+        .def_prop_ro("isa", [](const Session<T> &) { return TINYGLASS_ISA; })
         .def_prop_ro("n_examples", [](const Session<T> &s) { return s.train.inputs.shape(0); })
         .def_prop_ro("position", [](const Session<T> &s) { return s.trainer.position(); })
         .def_prop_ro("last_loss",
@@ -306,7 +307,7 @@ static std::vector<std::string> instruction_sets() {
 #endif
 }
 
-// TINYGLASS_CORE: the name of the module, which tells its instruction set; from CMakeLists.txt.
+// TINYGLASS_CORE, the name of the module, and TINYGLASS_ISA, that of its instruction set: from CMakeLists.txt.
 #define TINYGLASS_MODULE(name) NB_MODULE(name, m)
 TINYGLASS_MODULE(TINYGLASS_CORE) {
     m.doc() = "The compiled trainer of tinyglass; tinyglass.training and tinyglass.network speak to it.";
@@ -322,6 +323,7 @@ TINYGLASS_MODULE(TINYGLASS_CORE) {
     m.def("feedforward_float32", &feedforward<float>, "layers"_a, "parameters"_a, "inputs"_a);
     m.def("feedforward_float64", &feedforward<double>, "layers"_a, "parameters"_a, "inputs"_a);
     m.def("instruction_sets", &instruction_sets);
+    m.def("kernels", &kernels_for, "batch"_a);
     m.def("set_threads", [](int n) { allowed_threads() = std::max(1, n); }, "n"_a);
     m.def("threads", [] { return allowed_threads().load(); });
     m.def("epoch_order", [](std::size_t n, std::uint64_t seed, std::int64_t epoch) {

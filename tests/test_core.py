@@ -635,7 +635,12 @@ def test_a_training_paused_at_any_updates_is_where_the_definition_is_and_goes_on
 def test_every_moment_is_that_of_the_definition(optimizer):
     values = {"optimizer": optimizer, "batch": 3, "epochs": 3, "l2": 0.01, "schedule": "cosine"}
     case = make_case(4, (3, 4, 2), ("relu", "linear"), HALF, **values)
-    trainer, state, examples, s = trainer_of(case, kernel="plain"), start_of(case), plain_examples(case), case.settings
+    trainer, state, examples, s = (
+        trainer_of(case, kernel="plain"),
+        start_of(case),
+        plain_examples(case),
+        case.settings,
+    )
     updates = 0
     for epoch in range(s.epochs):
         assert engine.rate_of(s, epoch) == rate_of(s, epoch)

@@ -73,6 +73,29 @@ def _processors() -> int:
     return os.cpu_count() or 1
 
 
+def find(wish: str, batch: int) -> tuple[Any, str]:
+    """Return the compiled core and the kernel, empty for the one that suits, that a wish comes to.
+
+    What this machine or the batch does not allow is left open: what was trained elsewhere is
+    continued or replayed here with other roundings.
+
+    Parameters
+    ----------
+    wish : str, as in `Settings.core`
+    batch : int, examples to an update
+
+    Examples
+    --------
+    >>> find("auto", batch=1) == (compiled, kernel)
+    True
+    >>> find(f"{isa}-tiles", batch=16)[1]
+    'tiles'
+    """
+    wished_isa, _, wished = wish.partition("-")
+    module = load(wished_isa) if wished_isa in available() else compiled
+    return module, wished if wished in module.kernels(batch) else kernel
+
+
 def set_threads(n: int) -> None:
     """Let large products use up to `n` threads, from the next training on; the bits do not depend on it.
 

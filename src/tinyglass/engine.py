@@ -34,7 +34,8 @@ OF_L2, OF_LIMIT, OF_NOTHING = -1, -2, -3
 
 def make_trainer(start: Network, examples: Examples, validation: Examples | None, settings: Settings) -> Any:
     """Return the core's trainer, ready to run from `start`, in the precision of the settings."""
-    kind = core.compiled.TrainerFloat32 if settings.precision == "float32" else core.compiled.TrainerFloat64
+    module, kernel = core.find(settings.core, batches_of(settings, examples.n_examples)[0])
+    kind = module.TrainerFloat32 if settings.precision == "float32" else module.TrainerFloat64
     dtype = np.dtype(settings.precision)
 
     def part(e: Examples | None) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
@@ -65,7 +66,7 @@ def make_trainer(start: Network, examples: Examples, validation: Examples | None
         "baseline": baseline_loss(examples, settings),
     }
     parameters = flatten(start).astype(dtype)
-    return kind(core_layers(start), plan, part(examples), part(validation), parameters, core.kernel)
+    return kind(core_layers(start), plan, part(examples), part(validation), parameters, kernel)
 
 
 def _within(values: np.ndarray, dtype: np.dtype) -> np.ndarray:

@@ -266,8 +266,12 @@ def restore_checkpoint(path: Path, trainer: Any, settings: Settings, fingerprint
     """
     header, arrays, _ = read_arrays(path, "checkpoint", _CheckpointHeader)
     anew = "or train anew without --resume"
-    if header.settings != settings:
-        names = [n for n in Settings.__struct_fields__ if getattr(header.settings, n) != getattr(settings, n)]
+    names = [
+        name
+        for name in Settings.__struct_fields__
+        if name != "core" and getattr(header.settings, name) != getattr(settings, name)
+    ]
+    if names:
         raise ArgumentError(
             f"The checkpoint was made with other settings: {', '.join(names)}",
             str(path),

@@ -174,6 +174,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         "float32"
     )
     seed: Annotated[int, Meta(ge=0, le=2**63 - 1, description="where all randomness comes from")] = 0
+    core: Annotated[
+        str,
+        Meta(
+            pattern=r"^(auto|(baseline|avx2|avx512|neon)(-[a-z]+)?)$",
+            description="compiled core: auto, an instruction set such as avx2, or that and a kernel such as "
+            "avx2-tiles; a run remembers which, for they differ in roundings",
+        ),
+    ] = "auto"
 
     @property
     def n_epochs(self) -> int:

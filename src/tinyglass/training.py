@@ -293,6 +293,7 @@ def train_examples(
             **meaning,
         )
     trainer = make_trainer(start, examples, validation, settings)
+    settings = msgspec.structs.replace(settings, core=f"{trainer.isa}-{trainer.kernel}")
     before = 0.0
     if watch.resume and watch.checkpoint is not None:
         before = restore_checkpoint(watch.checkpoint, trainer, settings, fingerprint)
