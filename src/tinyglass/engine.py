@@ -19,7 +19,7 @@ from .arithmetic import LOSSES, Schedule, learning_rate
 from .arithmetic import loss as example_loss
 from .errors import ArgumentError, DivergenceError
 from .network import Network, core_layers, flatten, weight_name
-from .preparation import Examples
+from .preparation import Examples, in_parts
 from .runs import Run
 from .settings import Settings
 
@@ -71,6 +71,14 @@ def make_trainer(start: Network, examples: Examples, validation: Examples | None
 
 def _within(values: np.ndarray, dtype: np.dtype) -> np.ndarray:
     """Return the values in the precision of the training, refusing what does not fit in it."""
+    if values.dtype == dtype:
+        return np.ascontiguousarray(values)  # as `Examples` has checked it
+    if isinstance(values, np.memmap) and values.size * dtype.itemsize > LARGEST_TRAINING:
+        raise ArgumentError(
+            f"The file's numbers are {values.dtype}, and as {dtype} they do not fit into the memory",
+            "the examples",
+            f"Use --precision {values.dtype}, or write the file as {dtype}",
+        )
     with np.errstate(over="ignore"):
         cast = np.ascontiguousarray(values, dtype)
     if not np.isfinite(cast).all():
@@ -88,19 +96,29 @@ def baseline_loss(examples: Examples, settings: Settings) -> float:
 
     Infinity where every expected output is the same: there nothing can be learnt.
     """
-    Y, weight = examples.Y.astype(np.float64), examples.weight
-    mean = np.average(Y, axis=0, weights=weight)
+    mean = _average(examples, lambda Y: Y)
     if settings.loss == "cross_entropy":
         with np.errstate(divide="ignore", invalid="ignore"):
             surprise = -np.nan_to_num(mean * np.log(mean)).sum()
             if settings.output == "sigmoid":
                 surprise -= np.nan_to_num((1 - mean) * np.log1p(-mean)).sum()
         return float(surprise) or np.inf
-    squares = np.average((Y - mean) ** 2, axis=0, weights=weight)
+    squares = _average(examples, lambda Y: (Y - mean) ** 2)
     return float(squares.sum() / 2 if settings.loss == "half_squared_error" else squares.mean()) or np.inf
 
 
-def check_size(sizes: Sequence[int], n_examples: int, settings: Settings) -> None:
+def _average(examples: Examples, of: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+    """Return the weighted mean of what becomes of the expected outputs, in float64, (n_outputs,)."""
+    weight = np.ones(examples.n_examples) if examples.weight is None else examples.weight
+    sums = np.zeros(examples.n_outputs)
+    begin = 0
+    for Y in in_parts(examples.Y):
+        sums += weight[begin : begin + len(Y)] @ of(Y.astype(np.float64))
+        begin += len(Y)
+    return sums / weight.sum()
+
+
+def check_size(sizes: Sequence[int], n_examples: int, settings: Settings, in_file: bool = False) -> None:
     """Refuse a network that would need more memory than `LARGEST_TRAINING`, before making it.
 
     Raises
@@ -112,7 +130,7 @@ def check_size(sizes: Sequence[int], n_examples: int, settings: Settings) -> Non
     # Of every weight, as measured, and what writing a checkpoint takes besides.
     copies = 16 + {"sgd": 0, "momentum": 5, "nesterov": 5, "adam": 10}[settings.optimizer]
     size = np.dtype(settings.precision).itemsize
-    needed = n_weights * size * copies + n_examples * (sizes[0] + sizes[-1]) * size
+    needed = n_weights * size * copies + (0 if in_file else n_examples * (sizes[0] + sizes[-1]) * size)
     if needed > LARGEST_TRAINING:
         raise ArgumentError(
             f"A network of {'-'.join(map(str, sizes))} needs {needed / 2**30:,.1f} GiB to train, "

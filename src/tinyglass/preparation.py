@@ -10,6 +10,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -35,6 +36,8 @@ class Examples:
     Attributes
     ----------
     X : float array, (n_examples, n_inputs); read-only
+        A C-contiguous `numpy.memmap` of float32 or float64 stays in its file, which may be larger than
+        the memory; so do Y and weight.
     Y : float array, (n_examples, n_outputs), expected outputs: for classes, 1 for the
         example's own and 0 for the others
     classes : tuple of str, (n_outputs,), or None for regression
@@ -68,9 +71,9 @@ class Examples:
         for name in ("X", "Y", "weight"):
             value = getattr(self, name)
             if value is not None:
-                object.__setattr__(self, name, read_only(value, dtype))
-                if not np.isfinite(getattr(self, name)).all():
-                    at = np.argwhere(~np.isfinite(getattr(self, name)))[0]
+                object.__setattr__(self, name, _held(value, np.dtype(dtype)))
+                at = _first_not_finite(getattr(self, name))
+                if at is not None:
                     raise ArgumentError(
                         f"{name} has a value that is not finite",
                         f"example {at[0]}" + (f", column {at[1]}" if len(at) > 1 else ""),
@@ -123,8 +126,45 @@ class Examples:
         for array in (self.X, self.Y, self.weight):
             if array is not None:
                 digest.update(f"{array.dtype} {array.shape}".encode())
-                digest.update(array.tobytes())
+                for part in in_parts(array):
+                    digest.update(np.ascontiguousarray(part).data)
         return digest.hexdigest()
+
+
+PART = 2**20  # numbers that are looked at together
+
+
+def in_parts(array: np.ndarray) -> Iterator[np.ndarray]:
+    """Yield the rows of an array, some at a time: of a file larger than the memory, only these are read.
+
+    Examples
+    --------
+    >>> [len(part) for part in in_parts(np.zeros((5, 2**19)))]
+    [2, 2, 1]
+    """
+    rows = max(1, PART // max(1, array[:1].size))
+    for begin in range(0, len(array), rows):
+        yield array[begin : begin + rows]
+
+
+def _held(value: Any, dtype: np.dtype) -> np.ndarray:
+    """Return the numbers, read-only: a copy, unless they lie in a file."""
+    if isinstance(value, np.memmap) and value.dtype == dtype and value.flags.c_contiguous:
+        view = value.view()
+        view.flags.writeable = False
+        return view
+    return read_only(value, dtype)
+
+
+def _first_not_finite(array: np.ndarray) -> tuple[int, ...] | None:
+    begin = 0
+    for part in in_parts(array):
+        wrong = ~np.isfinite(part)
+        if wrong.any():
+            first, *rest = np.argwhere(wrong)[0].tolist()
+            return begin + first, *rest
+        begin += len(part)
+    return None
 
 
 def _count(column: np.ndarray) -> str:

@@ -273,7 +273,7 @@ def train_examples(
     settings = resolve(settings or Settings(), "regression" if examples.classes is None else "classification")
     settings = _without_choice(settings, examples.n_examples)
     sizes = (examples.n_inputs, *settings.hidden, examples.n_outputs)
-    check_size(sizes, examples.n_examples, settings)
+    check_size(sizes, examples.n_examples, settings, in_file=isinstance(examples.X, np.memmap))
     examples, validation = settle(examples, validation, settings)
     fingerprint = fingerprint_of(examples, validation)
     if start is not None:
