@@ -16,7 +16,7 @@ NETWORKS = (
     (784, 128, 10),
     (784, 512, 512, 10),
 )
-BATCHES = (1, 8, 32, 256)
+BATCHES, QUICK_BATCHES = (1, 8, 32, 256), (1, 32, 256)
 EXAMPLES, QUICK_EXAMPLES = 1024, 512
 RATE, BATCH_RATE = 0.02, 0.1  # the learning rate of batch 1, and of larger ones
 

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from .cells import BATCHES
 from .goals import best_peer
 from .ours import NAME, ONE_THREAD
 from .printing import names_of, number
@@ -61,6 +60,7 @@ def draw_networks(results: dict[str, Any]) -> Any:
 
     cells = results["cells"]
     networks = list(dict.fromkeys(cell["network"] for cell in cells))
+    batches = batches_of(cells)
     names = names_of(cells)
     figure = Figure(figsize=(13, 6.6), layout="constrained")
     panels = figure.subplots(2, 4).ravel()
@@ -75,7 +75,7 @@ def draw_networks(results: dict[str, Any]) -> Any:
                 panel.plot(*np.transpose(points), **line_style(name))
         log_axes(panel)
         panel.yaxis.set_major_formatter(in_time)
-        panel.set_xticks(BATCHES, map(str, BATCHES))
+        panel.set_xticks(batches, map(str, batches))
         panel.set_title(network, loc="left", fontsize=11, fontweight="bold")
     for panel in panels[::4]:
         panel.set_ylabel("time of an example")
@@ -101,6 +101,10 @@ def line_style(name: str) -> dict[str, Any]:
         "markersize": 5,
         "zorder": 3 if ours else 2,
     }
+
+
+def batches_of(cells: Sequence[dict[str, Any]]) -> list[int]:
+    return sorted({cell["batch"] for cell in cells})
 
 
 def in_time(seconds: float, _: object = None) -> str:
@@ -132,7 +136,7 @@ def draw_peak(results: dict[str, Any]) -> Any:
     panel = figure.subplots()
     log_axes(panel)
     cells, peak = results["cells"], results["peak"]["gflops"]
-    for batch, shade in zip(BATCHES, SHADES, strict=True):
+    for batch, shade in zip(batches_of(cells), SHADES, strict=False):
         own, best = [], []
         for cell in cells:
             found = cell["contestants"].get(ONE_THREAD) or cell["contestants"].get(NAME)

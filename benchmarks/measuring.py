@@ -12,7 +12,17 @@ from typing import Any, NamedTuple
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from .cells import EXAMPLES, QUICK_EXAMPLES, Cell, Parameters, count_flops, loss_of, trained
+from .cells import (
+    BATCHES,
+    EXAMPLES,
+    QUICK_BATCHES,
+    QUICK_EXAMPLES,
+    Cell,
+    Parameters,
+    count_flops,
+    loss_of,
+    trained,
+)
 from .contestant import Contestant
 from .ours import ask_core
 
@@ -20,7 +30,6 @@ AGREEMENT = {"same": 1e-4, "squared": 1e-3}
 """How far a contestant's loss may be from the judge's, of the latter. (FANN cuts off its sigmoid's slope.)"""
 
 UPDATES_CHECKED = 64  # at least, and two epochs: a loss must move before it can agree
-LONGEST_SLICE = 1.0  # seconds, of a contestant whose calls cost something besides training
 
 
 class Budget(NamedTuple):
@@ -28,24 +37,30 @@ class Budget(NamedTuple):
 
     Attributes
     ----------
+    batches : of the cells
     examples : of a cell
     rounds : slices of each contestant in a cell
     slice : seconds of a slice
-    calls : times as long as a call costs besides training, a slice lasts at least
+    calls : a slice lasts at least so many times as long as what a call costs besides training, …
+    longest_slice : … but no more than these seconds
     longest : seconds that an update may take; beyond it a contestant is left out
     pause : seconds before a slice, in which the threads that the one before left waiting go to sleep
     """
 
+    batches: tuple[int, ...]
     examples: int
     rounds: int
     slice: float
     calls: int
+    longest_slice: float
     longest: float
     pause: float
 
 
-FULL = Budget(examples=EXAMPLES, rounds=9, slice=0.1, calls=100, longest=10.0, pause=0.05)
-QUICK = Budget(examples=QUICK_EXAMPLES, rounds=3, slice=0.01, calls=20, longest=0.1, pause=0.01)
+FULL = Budget(BATCHES, EXAMPLES, rounds=9, slice=0.1, calls=100, longest_slice=1.0, longest=10.0, pause=0.05)
+QUICK = Budget(
+    QUICK_BATCHES, QUICK_EXAMPLES, rounds=3, slice=0.01, calls=10, longest_slice=0.15, longest=0.1, pause=0.01
+)
 
 
 class Plan(NamedTuple):
@@ -185,21 +200,26 @@ def affordable(cell: Cell, seconds: float, longest: float) -> int:
 def fill_slice(contestant: Contestant, cell: Cell, seconds: float, budget: Budget, epochs: int = 0) -> Entry:
     """Return a contestant with as many examples and epochs as fill a slice."""
     if not contestant.whole:
-        cell, epochs = cell.first(affordable(cell, seconds, budget.slice)), 0
+        cell = cell.first(affordable(cell, seconds, budget.slice))
     train = contestant.start(cell).train
-    return Entry(contestant.name, train, epochs or count_epochs(train, budget), cell.n_examples)
+    if contestant.whole:
+        epochs = epochs or count_epochs(train, budget)
+    else:
+        epochs = max(1, round(budget.slice / min(timed(train, 1) for _ in range(2))))
+    return Entry(contestant.name, train, epochs, cell.n_examples)
 
 
 def count_epochs(train: Callable[[int], object], budget: Budget) -> int:
-    """Return how many epochs fill a slice in which the call itself costs little."""
+    """Return how many epochs make what a call costs besides them small, or fill the longest slice."""
     one = min(timed(train, 1) for _ in range(2))
     count, seconds = 1, one
-    while seconds < budget.slice:  # a single epoch may be no more than a call: look at more of them
-        count = 4 * count if seconds < budget.slice / 4 else int(count * budget.slice / seconds) + 1
+    while seconds < max(budget.slice, 1.5 * one):  # until the epochs tell, not the call
+        count *= 2
         seconds = timed(train, count)
-    besides = max(0.0, one - seconds / count)
-    wanted = min(max(budget.slice, budget.calls * besides), LONGEST_SLICE)
-    return max(1, round(wanted * count / seconds))
+    each = (seconds - one) / (count - 1)
+    besides = max(0.0, one - each)
+    wanted = min(max(budget.slice, budget.calls * besides), budget.longest_slice)
+    return max(1, round(wanted / each))
 
 
 class Judge:

@@ -80,8 +80,7 @@ def find_ours() -> list[Contestant]:
     """Return tinyglass as a user gets it and, where its threads can be set, on one thread."""
     remark = "train_examples, the whole call: examples are checked and fingerprinted, curves kept"
     everyday = Contestant(NAME, start_tinyglass, NAME, whole=True, remark=remark)
-    compiled = getattr(core(), "compiled", None)
-    threads = compiled.threads() if hasattr(compiled, "threads") else 1
+    threads = getattr(getattr(core(), "compiled", None), "threads", lambda: 1)()
     if threads == 1:
         return [everyday]
     return [

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from . import ours
-from .cells import BATCHES, NETWORKS, Cell, count_weights, loss_of, make_cell, trained
+from .cells import NETWORKS, Cell, count_weights, loss_of, make_cell, trained
 from .contestant import ManyTrainer
 from .measuring import AGREEMENT, Budget, Entry, Plan, count_epochs, fill_slice, measure, take_turns
 from .peers import start_jax_many
@@ -36,7 +36,7 @@ def measure_cells(plan: Plan) -> list[dict[str, Any]]:
     """Return every network and batch."""
     results = []
     for sizes in NETWORKS:
-        for batch in BATCHES:
+        for batch in plan.budget.batches:
             tell(f"  {'-'.join(map(str, sizes))}, batch {batch}")
             results.append(measure(make_cell(sizes, batch, plan.budget.examples), plan.everyone, plan.budget))
     return results
@@ -60,7 +60,7 @@ def measure_alone(budget: Budget) -> dict[str, Any]:
     (contestant, *_) = ours.find_ours()
     cells = {}
     for sizes in NETWORKS:
-        for batch in BATCHES:
+        for batch in budget.batches:
             entry = fill_slice(contestant, make_cell(sizes, batch, budget.examples), 0.0, budget)
             times = take_turns([entry], budget._replace(rounds=max(1, budget.rounds // 3)))
             cells[f"{'-'.join(map(str, sizes))}/{batch}"] = times[contestant.name]["median_ns"]

@@ -17,7 +17,7 @@ template <>
 struct FunctionConstants<float> {
     static constexpr int mantissa = 23, bias = 127;
     static constexpr float round = 12582912.f;             // 1.5 · 2^23: adding it rounds to an integer
-    static constexpr float largest_exp = 88.72284f;        // above: infinity
+    static constexpr float largest_exp = 88.72283f;        // above: infinity
     static constexpr float smallest_exp = -87.33654f;      // below: 0
     static constexpr float ln2_upper = 0.693359375f;       // few enough digits that n · ln2_upper is exact
     static constexpr float ln2_lower = -2.12194440e-4f;

@@ -166,9 +166,13 @@ private:
         const T *weight = this->train_.weight;
         for (std::size_t b = 0; b < lanes; ++b) chunk.weights[b] = b >= n ? T(0) : weight ? weight[order[b]] : T(1);
         const auto input = [&](std::size_t b) { return this->input(order[b]); };
-        net_.to_columns(n_in, input, chunk.inputs.data());
         net_.to_columns(n_out, [&](std::size_t b) { return this->expected(order[b]); }, chunk.expected.data());
-        if (with_panels_) copy_to_panels(chunk.input_panels.data(), input);
+        if (with_panels_) {
+            copy_to_panels(chunk.input_panels.data(), input);
+            net_.panels_to_columns(chunk.input_panels.data(), chunk.inputs.data());
+        } else {
+            net_.to_columns(n_in, input, chunk.inputs.data());
+        }
     }
 
     template <class Row>

@@ -203,6 +203,20 @@ public:
         });
     }
 
+    // Columns of the first layer's inputs, from panels of `chunk` rows: [panel of inputs][b].
+    void panels_to_columns(const T *panels, T *to) {
+        const Panels<N> &layout = connections.front().inputs;
+        team.share(layout.count(), 16 * layout.n * n_examples_, [&](std::size_t from, std::size_t end) {
+            for (std::size_t p = from; p < end; ++p)
+                for (const Block &block : blocks) {
+                    const T *rows = panels + layout.at(p, chunk) + block.first * layout.wide(p);
+                    const std::size_t here = std::min(n_examples_ - block.first, block.wide);
+                    transpose_rows<VE>(here, layout.inside(p), [&](std::size_t b) { return rows + b * layout.wide(p); },
+                                       to + at(block, layout.n) + layout.first(p) * block.wide, block.wide);
+                }
+        });
+    }
+
     // Columns that are fed forward; they must live on.
     void set_inputs(const T *columns) { inputs_ = columns; }
 

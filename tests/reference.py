@@ -40,11 +40,15 @@ class Table:
 
 @dataclass
 class Result:
-    """What came out; `best` are the layers after the epoch with the lowest validation loss."""
+    """What came out; `best` are the layers after the epoch with the lowest validation loss.
+
+    `nearest_kink` is the smallest of all `distance_from_kinks`.
+    """
 
     layers: list[Dense]
     best: list[Dense]
     best_epoch: int = 0
+    nearest_kink: float = math.inf
     losses: list[float] = field(default_factory=list)
     accuracies: list[float] = field(default_factory=list)
     validation_losses: list[float] = field(default_factory=list)
@@ -78,6 +82,19 @@ def outputs_of(layers: list[Dense], X: np.ndarray) -> list[np.ndarray]:
         sums = outputs[-1] @ layer.weights.T
         outputs.append(activate(layer.activation, sums if layer.bias is None else sums + layer.bias))
     return outputs
+
+
+def distance_from_kinks(layers: list[Dense], X: np.ndarray) -> float:
+    """Return how near to 0 a weighted sum of relu or leaky_relu comes that is not 0 itself.
+
+    A sum is exactly 0 where every input is, or every weight: there no rounding decides its side.
+    """
+    nearest = math.inf
+    for layer, before in zip(layers, outputs_of(layers, X), strict=False):
+        if "relu" in layer.activation:
+            sums = np.abs(before @ layer.weights.T + (0 if layer.bias is None else layer.bias))
+            nearest = min(nearest, sums[sums > 0].min(initial=math.inf))
+    return nearest
 
 
 def through(activation: str, A: np.ndarray, dA: np.ndarray) -> np.ndarray:
@@ -218,6 +235,7 @@ def train(layers: list[Dense], part: Table, settings: Any, validation: Table | N
         for begin in range(0, n, size):
             chosen = order[begin : begin + size]
             batch = Table(part.X[chosen], part.Y[chosen], part.counts[chosen])
+            result.nearest_kink = min(result.nearest_kink, distance_from_kinks(layers, batch.X))
             answer = outputs_of(layers, batch.X)[-1]
             lost += (batch.counts * loss_of(settings.loss, layers[-1].activation, answer, batch.Y)).sum()
             lost += len(chosen) * settings.l2 / 2 * sum((layer.weights**2).sum() for layer in layers)

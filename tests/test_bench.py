@@ -21,7 +21,9 @@ from benchmarks.contestant import Contestant, Trainer  # noqa: E402
 from benchmarks.goals import best_peer, check_goals  # noqa: E402
 from benchmarks.page import write_page  # noqa: E402
 
-TINY = measuring.QUICK._replace(examples=32, rounds=2, slice=0.001, pause=0.0, calls=1, longest=5.0)
+TINY = measuring.QUICK._replace(
+    examples=32, rounds=2, slice=0.001, pause=0.0, calls=1, longest_slice=0.01, longest=5.0
+)
 
 
 def numpy_peer() -> Contestant:

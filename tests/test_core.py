@@ -18,6 +18,7 @@ import time
 from dataclasses import dataclass
 from unittest.mock import patch
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import assume, given, settings
@@ -46,8 +47,6 @@ from tinyglass.network import core_layers, flatten, with_parameters
 
 TRAINABLE = ("linear", "sigmoid", "tanh", "relu", "leaky_relu")
 ENDINGS = [(output, loss) for loss in LOSSES for output in LOSSES[loss].outputs]
-KERNELS = ("plain", "lanes", "tiles")
-KERNELS_OF_ONE = KERNELS  # of batches of one example
 WITHOUT_LIBM = {"linear", "relu", "leaky_relu"}
 PRECISIONS = ("float32", "float64")
 FOR_EVER = 1e6  # seconds
@@ -110,14 +109,21 @@ def make_case(number, sizes, activations, loss, *, n=7, weighted=False, reach=0.
     return Case(network, Examples(X, Y, classes, weight=weight), s)
 
 
-def by_core(case, kernel="", **arguments):
+def by_core(case, kernel="", isa="auto", **arguments):
     """Return the run that the compiled core makes of a case, with a kernel, or the one that suits.
 
     It is told that nothing can be learnt, and so does not look for saturation: what the
     definition does with a network of dead neurons is compared too.
     """
+    s = msgspec.structs.replace(case.settings, core=isa)
     with patch.object(engine, "baseline_loss", return_value=math.inf), patch.object(core, "kernel", kernel):
-        return train_examples(case.examples, case.settings, start=case.network, **arguments)
+        return train_examples(case.examples, s, start=case.network, **arguments)
+
+
+def kernels_of(case, isa=core.isa):
+    """Return the names of the kernels that can train a case."""
+    n_examples = np.count_nonzero(weights_of_examples(case))
+    return core.load(isa).kernels(engine.batches_of(case.settings, n_examples)[0])
 
 
 def weights_of_examples(case):
@@ -189,18 +195,18 @@ def difference(found, expected):
     return np.abs(found - expected).max() / (np.abs(expected).max() or 1)
 
 
-def hold_to_the_definition(case):
+def hold_to_the_definition(case, isas=(core.isa,)):
     weights, losses = by_definition(case)
     activations = {layer.activation for layer in case.network.layers}
     bound = 1e-12 if case.dtype == np.float64 else 2e-5
-    for kernel in KERNELS_OF_ONE if case.settings.batch == 1 else KERNELS:
-        run = by_core(case, kernel)
+    for isa, kernel in [(isa, kernel) for isa in isas for kernel in kernels_of(case, isa)]:
+        run = by_core(case, kernel, isa)
         found = weights_of(run.network.layers)
         assert found.dtype == case.dtype
         if kernel == "plain" and activations <= WITHOUT_LIBM and case.settings.optimizer != "adam":
-            assert np.array_equal(found, weights)
-        assert difference(found, weights) <= bound, kernel
-        assert run.losses == pytest.approx(losses, rel=bound, abs=1e-15 * len(losses)), kernel
+            assert np.array_equal(found, weights), isa
+        assert difference(found, weights) <= bound, (isa, kernel)
+        assert run.losses == pytest.approx(losses, rel=bound, abs=1e-15 * len(losses)), (isa, kernel)
 
 
 def distance_from_kinks(case):
@@ -429,15 +435,15 @@ def plan_of(case, **changes):
     return plan | {"rate": s.learning_rate, "weight_limit": limit, "baseline": math.inf} | changes
 
 
-def trainer_of(case, validation=None, kernel="", **changes):
+def trainer_of(case, validation=None, kernel="", isa=core.isa, **changes):
     """Return the compiled core itself, about to train the case."""
-    network, dtype = case.network, case.dtype
+    network, dtype, module = case.network, case.dtype, core.load(isa)
 
     def part(e):
         return e.X.astype(dtype), e.Y.astype(dtype), None if e.weight is None else e.weight.astype(dtype)
 
     nothing = np.empty((0, network.n_inputs), dtype), np.empty((0, network.n_outputs), dtype), None
-    kind = compiled.TrainerFloat32 if dtype == np.float32 else compiled.TrainerFloat64
+    kind = module.TrainerFloat32 if dtype == np.float32 else module.TrainerFloat64
     aside = nothing if validation is None else part(validation)
     plan, examples = plan_of(case, **changes), part(case.examples)
     return kind(core_layers(network), plan, examples, aside, flatten(network), kernel)

@@ -136,6 +136,7 @@ ARROWS = {
     },
     "worksheet": {"arithmetic", "errors", "explain", "pages", "recordings", "runs", "storage"},
     "printing": {
+        "core",
         "errors",
         "evaluation",
         "findings",

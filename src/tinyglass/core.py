@@ -16,6 +16,17 @@ ISAS = ("avx512", "avx2", "neon", "baseline")
 """Instruction sets that the core may be compiled for, the best first."""
 
 
+KERNELS = {
+    "online": "every example an update, lanes are neurons, weights kept twice",
+    "deferred": "every example an update, the first layer's put off until the next example reads it",
+    "lanes": "mini-batches of small layers, lanes are examples",
+    "tiles": "mini-batches, products in tiles of packed weights",
+    "many": "many networks at once, lanes are networks",
+    "plain": "the obvious one, which the others are held to; never chosen, only asked for",
+}
+"""The kernels, and what each is; docs/core.md says when it is chosen."""
+
+
 @cache
 def _installed() -> dict[str, Any]:
     """Return a module that runs on any machine of this kind, by the name of its instruction set."""
@@ -94,6 +105,22 @@ def find(wish: str, batch: int) -> tuple[Any, str]:
     wished_isa, _, wished = wish.partition("-")
     module = load(wished_isa) if wished_isa in available() else compiled
     return module, wished if wished in module.kernels(batch) else kernel
+
+
+def describe(used: str) -> str:
+    """Return in words which core a run was trained by.
+
+    Parameters
+    ----------
+    used : str, `Settings.core` of a run
+
+    Examples
+    --------
+    >>> describe("avx2-lanes")
+    'kernel lanes for avx2: mini-batches of small layers, lanes are examples'
+    """
+    isa, _, kernel = used.partition("-")
+    return f"kernel {kernel} for {isa}: {KERNELS[kernel]}" if kernel in KERNELS else used
 
 
 def set_threads(n: int) -> None:

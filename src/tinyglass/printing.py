@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .core import describe
 from .errors import printable
 from .settings import Settings, show_value
 
@@ -379,6 +380,7 @@ def print_network(network: Network, run: Run | None, sha256: str, command: str) 
     if run is not None:
         print()
         say(f"trained {run.epochs} epochs ({run.outcome.replace('_', ' ')}) in {run.seconds:.2f} s")
+        say(f"trained by {describe(run.settings.core)}")
         say(f"data fingerprint: {run.fingerprint}")
         for field in Settings.__struct_fields__:
             say(f"  {field} = {show_value(getattr(run.settings, field))}")
