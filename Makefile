@@ -26,8 +26,13 @@ format: install
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: install
-	$(BIN)/python benchmarks/train.py
+# BENCH=--quick takes under two minutes; PyTorch, which no lock file names, is measured where it is installed.
+bench: install .venv/peers
+	$(BIN)/python -m benchmarks $(BENCH)
+
+.venv/peers: requirements/bench.txt | .venv/packages
+	$(UV) pip install --quiet --python $(BIN)/python --require-hashes --requirement requirements/bench.txt
+	@touch $@
 
 docs: install
 	$(BIN)/python docs/make_reference.py
@@ -59,6 +64,8 @@ $(UV): requirements/tools.txt
 lock: $(UV)
 	$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
 		--all-extras --group dev pyproject.toml --output-file requirements/dev.txt
+	$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+		--group bench pyproject.toml --output-file requirements/bench.txt --constraint requirements/dev.txt
 	echo uv | $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
 		- --output-file requirements/tools.txt
 

@@ -34,22 +34,31 @@ PARTS: dict[str, Callable[[Plan], Any]] = {
 }
 
 
+SLOW = ("whole_runs",)  # a quick run leaves them out, unless they are asked for
+
+
 def parse(words: Sequence[str] | None = None) -> argparse.Namespace:
     """Return the options of the command line."""
     parser = argparse.ArgumentParser(
         prog="benchmarks", description="How fast tinyglass is, beside its peers."
     )
-    parser.add_argument("--quick", action="store_true", help="rough figures, in under two minutes")
+    parser.add_argument(
+        "--quick",
+        action="store_true",
+        help="rough figures, in under two minutes: fewer batches, no whole runs",
+    )
     parser.add_argument(
         "--out", type=Path, default=speed.ROOT / "build" / "bench", help="folder of JSON and pictures"
     )
     parser.add_argument("--docs", action="store_true", help="write docs/speed.md too")
-    parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS), help="measure only these")
+    parser.add_argument("--parts", nargs="+", choices=PARTS, help="measure only these")
     parser.add_argument("--results", type=Path, help="measure nothing: show the JSON of an earlier run")
     parser.add_argument(
         "--alone", action="store_true", help=argparse.SUPPRESS
     )  # one core, for a parent process
-    return parser.parse_args(words)
+    options = parser.parse_args(words)
+    options.parts = options.parts or [part for part in PARTS if not (options.quick and part in SLOW)]
+    return options
 
 
 def measure_all(parts: Sequence[str], budget: Budget, out: Path) -> dict[str, Any]:

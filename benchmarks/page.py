@@ -8,7 +8,7 @@ from typing import Any
 
 from .drawing import draw
 from .goals import Goal
-from .printing import cell_row, goal_rows, heading, million_rows, names_of, number, set_rows
+from .printing import cell_row, disagreements, goal_rows, heading, million_rows, names_of, number, set_rows
 
 DOCS = Path(__file__).parent.parent / "docs"
 
@@ -22,7 +22,7 @@ def write_page(results: dict[str, Any], goals: Sequence[Goal], docs: Path = DOCS
         _networks(results, drawn),
         _sets(results),
         _many(results),
-        _growth(drawn),
+        _growth(results, drawn),
         _commands(results),
         _goals(goals),
         _how(results),
@@ -53,7 +53,7 @@ def _top(results: dict[str, Any], drawn: set[str]) -> str:
         "`.venv/bin/python -m benchmarks --docs` writes this page.\n\n"
         f"Measured on {about['date']}: {about['processor']}, {about['cpus']} CPUs, {about['system']}, "
         f"{about['python']}{core}.{quick}"
-        + picture("networks", "ns an example against the batch, for each network", drawn)
+        + picture("networks", "time of an example against the batch, for each network", drawn)
     )
 
 
@@ -83,6 +83,8 @@ def _networks(results: dict[str, Any], drawn: set[str]) -> str:
         + markdown([head, *rows])
         + "\n\n\\* sigmoid outputs, squared error, for it has no softmax; † RMSprop and shuffled, for it has no SGD; "
         "– an update takes too long."
+        + "\n\n"
+        + ("\n".join(f"- {said}" for said in disagreements(cells)) or "All losses agree.")
         + picture("peak", "GFLOP/s of each network, beneath the peak of one core", drawn)
     )
 
@@ -110,15 +112,20 @@ def _many(results: dict[str, Any]) -> str:
     return (
         "## Many networks\n\n"
         f"{first['networks']:,} networks, each with {first['examples']} examples, a start and a learning rate of its "
-        "own, batch 1: ns for one example of one network.\n\n" + markdown(rows)
+        "own, batch 1: ns for one example of one network. One by one is on one thread; JAX uses all.\n\n"
+        + markdown(rows)
     )
 
 
-def _growth(drawn: set[str]) -> str:
-    if "growth" not in drawn:
+def _growth(results: dict[str, Any], drawn: set[str]) -> str:
+    lines = {name: line for name, line in results.get("growth", {}).items() if not isinstance(line, str)}
+    if not lines:
         return ""
-    return "## Growth\n\nTwice as much takes twice as long: straight lines." + picture(
-        "growth", "seconds of an epoch against examples, weights and networks", drawn
+    found = ", ".join(f"{name} {line['slope']:.2f}" for name, line in lines.items())
+    return (
+        f"## Growth\n\nThe time of an epoch grows with these exponents: {found}. At 1, twice as much takes twice "
+        "as long; less than 1 where the small waste something."
+        + picture("growth", "time of an epoch against examples, weights and networks", drawn)
     )
 
 

@@ -72,7 +72,7 @@ private:
             T *errors = deltas_[l - 1].data() + Network::at(block, n_in);
             with_constant<E_max>(block.vectors, [&](auto E) {
                 for (std::size_t p = 0; p < c.inputs.count(); ++p)
-                    for_tiles<R_max<E()>>(0, c.inputs.inside(p), [&](auto R, std::size_t i) {
+                    for_tiles<R_max<E(), T>>(0, c.inputs.inside(p), [&](auto R, std::size_t i) {
                         error_tile<R(), E()>(c.weights.data() + c.inputs.at(p, n_out) + i, c.inputs.wide(p), deltas, n_out,
                                              errors + (c.inputs.first(p) + i) * block.wide);
                     });

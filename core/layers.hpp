@@ -78,7 +78,7 @@ template <class V>
 TINYGLASS_INLINE IntegersOf<V> lanes_before(std::size_t n) {
     IntegersOf<V> lane{};
     for (int k = 0; k < lanes_of<V>; ++k) lane[k] = k;
-    return lane < (V{}, IntegersOf<V>{} + static_cast<ElementOf<IntegersOf<V>>>(n));
+    return lane < IntegersOf<V>{} + static_cast<ElementOf<IntegersOf<V>>>(n);
 }
 
 // Sums [n] become outputs, in place; the lanes behind them become 0.
@@ -155,8 +155,9 @@ TINYGLASS_INLINE V output_error(Loss loss, V o, V y, std::size_t n_out) {
 
 // ------------------------------------------------------------------ update
 
-// `plain` is SGD without L2 and without a limit, which most kernels can make part of a product.
-enum class Way { plain, sgd, momentum, nesterov, adam };
+// `plain` is SGD without L2 and without a limit, which kernels can make part of a product; `general` is
+// any of the others, looked up in the rule: for kernels that would be compiled too often otherwise.
+enum class Way { plain, sgd, momentum, nesterov, adam, general };
 
 inline Way way_of(const Plan &plan) {
     switch (plan.optimizer) {
@@ -177,6 +178,13 @@ TINYGLASS_INLINE V updated(const Rule<ElementOf<V>> &rule, V w, V sum, ElementOf
     if constexpr (way == Way::plain) {
         (void)first, (void)second, (void)squares;
         return subtract_product(broadcast<V>(rule.rate / rule.batch), sum, w);
+    } else if constexpr (way == Way::general) {
+        switch (rule.optimizer) {
+            case Optimizer::momentum: return updated<Way::momentum>(rule, w, sum, first, second, squares);
+            case Optimizer::nesterov: return updated<Way::nesterov>(rule, w, sum, first, second, squares);
+            case Optimizer::adam: return updated<Way::adam>(rule, w, sum, first, second, squares);
+            default: return updated<Way::sgd>(rule, w, sum, first, second, squares);
+        }
     } else {
         squares = multiply_add(w, w, squares);
         const V g = multiply_add(rule.l2, w, sum / rule.batch);
@@ -220,6 +228,7 @@ V update_weights(Way way, const Rule<ElementOf<V>> &rule, ElementOf<V> *w, const
         case Way::momentum: return update_weights<Way::momentum, V>(rule, w, sums, first, second, n);
         case Way::nesterov: return update_weights<Way::nesterov, V>(rule, w, sums, first, second, n);
         case Way::adam: return update_weights<Way::adam, V>(rule, w, sums, first, second, n);
+        case Way::general: return update_weights<Way::general, V>(rule, w, sums, first, second, n);
     }
     return V{};
 }

@@ -26,9 +26,10 @@
 namespace tinyglass {
 
 constexpr int E_max = 3;  // vectors of a panel and of a block
-// Rows of a tile: as many as leave registers for the b of one step.
-template <int E>
-constexpr int R_max = n_registers == 32 ? 8 : E == 3 ? 4 : 6;
+// Rows of a tile: as many as leave registers for the b of one step. (Tiles of doubles are lower, as every
+// height is code of its own.)
+template <int E, class T>
+constexpr int R_max = sizeof(T) == 8 || (n_registers == 16 && E == 3) ? 4 : n_registers == 16 ? 6 : 8;
 
 
 // ------------------------------------------------------------------ one tile
@@ -165,7 +166,9 @@ public:
 
     // From the layout of arithmetic.hpp, [i][o], and back; `weights` may be the optimiser's memory.
     static void pack(const Connections &c, const T *from, T *weights, T *bias) {
+        std::fill_n(weights, c.n_weights(), T(0));  // also the lanes behind, where a diverging training left NaN
         for_each_weight(c, [&](std::size_t packed, std::size_t plain) { weights[packed] = from[plain]; });
+        std::fill_n(bias, rounded_up(c.layer.n_out, N), T(0));
         if (c.layer.bias) std::copy_n(from + c.layer.n_in * c.layer.n_out, c.layer.n_out, bias);
     }
     static void unpack(const Connections &c, const T *weights, const T *bias, T *to) {
@@ -249,7 +252,7 @@ public:
     std::size_t n_examples() const { return n_examples_; }
 
 private:
-    static constexpr std::size_t rows = R_max<E_max>;  // of the tiles that are shared out
+    static constexpr std::size_t rows = R_max<E_max, T>;  // of the tiles that are shared out
 
     std::size_t n_examples_ = 0;
     const T *inputs_ = nullptr;       // columns
@@ -272,7 +275,7 @@ private:
             const T *x = inputs_of(l) + at(block, c.layer.n_in);
             T *out = signals_[l].data() + at(block, c.layer.n_out);
             with_constant<E_max>(block.vectors, [&](auto E) {
-                for_tiles<R_max<E()>>(from, to, [&](auto R, std::size_t o) { feed_tile<R(), E()>(c, x, o, out, probe); });
+                for_tiles<R_max<E(), T>>(from, to, [&](auto R, std::size_t o) { feed_tile<R(), E()>(c, x, o, out, probe); });
             });
             activate_rows(c.layer.activation, out + from * block.wide, (to - from) * block.wide);
         }

@@ -113,10 +113,10 @@ private:
                 const std::size_t row = s.outputs.wide(q), n_out = s.outputs.inside(q);
                 const std::size_t at = c.inputs.at(p, c.layer.n_out) + s.outputs.first(q) * wide;
                 if (l)
-                    for_tiles<R_max<E()>>(0, n, [&](auto R, std::size_t b) {
+                    for_tiles<R_max<E(), T>>(0, n, [&](auto R, std::size_t b) {
                         error_tile<R(), E()>(deltas + b * row, row, c.weights.data() + at, n_out, errors + b * wide, q == 0);
                     });
-                for_tiles<R_max<E()>>(0, n_out, [&](auto R, std::size_t o) {
+                for_tiles<R_max<E(), T>>(0, n_out, [&](auto R, std::size_t o) {
                     gradient_tile<R(), E()>(l, rule, part, deltas + o, row, inputs, at + o * wide, s.squares[p]);
                 });
             }

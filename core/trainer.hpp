@@ -28,7 +28,7 @@ enum class Status { paused, finished, stopped_early, non_finite, saturated };
 // e^-88 is below smallest_probability: beyond this weighted sum, sigmoid, tanh and softmax are flat.
 constexpr double flat_sum = 88;
 constexpr double flat_slope = 1e-6;
-constexpr std::size_t probed_examples = 1000, probed_weights = 10'000'000;  // at most, each weight of each example counted
+constexpr std::size_t probed_examples = 1000, probed_weights = 1'000'000;  // at most, each weight of each example counted
 
 // Where training stopped to be able to learn.
 struct Trouble {
@@ -69,7 +69,7 @@ public:
         best_parameters = parameters;
         epoch_start_ = now_;
         largest_sum_at_start = probe().largest_sum;
-        kernel_ = make_kernel<T>(kernel.empty() ? chosen_kernel<T>(plan, train.n) : kernel, plan, train_);
+        kernel_ = make_kernel<T>(kernel.empty() ? chosen_kernel(plan, train.n) : kernel, plan, train_);
         kernel_->restore(now_);
     }
 
@@ -257,7 +257,8 @@ private:
         const bool is_last = now_.epoch == plan.epochs;
         // Often at the beginning, so that a hopeless start is seen at once, and rarely later.
         const bool is_power_of_two = (now_.epoch & (now_.epoch - 1)) == 0;
-        const bool keep = is_last || validation_.n > 0 || is_power_of_two || now_.epoch % kept_every_ == 0;
+        const bool look = is_last || is_power_of_two || now_.epoch % std::max<std::int64_t>(kept_every_, 32) == 0;
+        const bool keep = look || validation_.n > 0 || now_.epoch % kept_every_ == 0;
         if (tally_.not_finite != 0 || !std::isfinite(loss) || (keep && !keep_epoch_start())) {
             find_non_finite();
             return Status::non_finite;
@@ -272,7 +273,7 @@ private:
                 best_parameters = now().parameters;
             }
         }
-        if (keep && loss >= 0.999 * plan.baseline && is_saturated()) return Status::saturated;
+        if (look && loss >= 0.999 * plan.baseline && is_saturated()) return Status::saturated;
         if (patience_is_over()) return Status::stopped_early;
         return is_last ? Status::finished : Status::paused;
     }

@@ -22,7 +22,7 @@ from benchmarks.goals import best_peer, check_goals  # noqa: E402
 from benchmarks.page import write_page  # noqa: E402
 
 TINY = measuring.QUICK._replace(
-    examples=32, rounds=2, slice=0.001, pause=0.0, calls=1, longest_slice=0.01, longest=5.0
+    batches=(1, 8), examples=32, rounds=2, slice=0.001, pause=0.0, calls=1, longest_slice=0.01, longest=5.0
 )
 
 
@@ -129,7 +129,6 @@ def test_slices_fill_their_time_with_whole_batches():
 
 def test_results_are_json_and_make_a_page(tmp_path, monkeypatch):
     monkeypatch.setattr(speed, "NETWORKS", ((3, 2, 2), (3, 4, 2)))
-    monkeypatch.setattr(speed, "BATCHES", (1, 8))
     monkeypatch.setattr(speed, "EPOCHS_OF_THE_COURSE", 50)
     plan = tiny_plan()
     results = {
@@ -158,6 +157,7 @@ def test_results_are_json_and_make_a_page(tmp_path, monkeypatch):
     assert "torch is not installed" in text
     page = write_page(results, goals, tmp_path).read_text(encoding="utf-8")
     assert "| 3-4-2 | 8 |" in page
+    assert "All losses agree." in page
     assert "not measured" in page
     for picture in ("networks", "peak", "growth"):
         assert f"](speed/{picture}.svg)" in page
@@ -217,6 +217,7 @@ def test_course_cell_holds_the_ten_recordings():
 def test_options():
     assert program.parse([]).parts == list(program.PARTS)
     assert not program.parse([]).quick
+    assert set(program.PARTS) - set(program.parse(["--quick"]).parts) == {"whole_runs"}
     options = program.parse(["--quick", "--out", "here", "--parts", "cells", "sizes"])
     assert (options.quick, options.out, options.parts) == (True, Path("here"), ["cells", "sizes"])
     with pytest.raises(SystemExit):

@@ -120,10 +120,11 @@ def by_core(case, kernel="", isa="auto", **arguments):
         return train_examples(case.examples, s, start=case.network, **arguments)
 
 
-def kernels_of(case, isa=core.isa):
-    """Return the names of the kernels that can train a case."""
+def choices(case, isas=(core.isa,)):
+    """Return (instruction set, kernel) of everything that can train a case."""
     n_examples = np.count_nonzero(weights_of_examples(case))
-    return core.load(isa).kernels(engine.batches_of(case.settings, n_examples)[0])
+    batch, _ = engine.batches_of(case.settings, n_examples)
+    return [(isa, kernel) for isa in isas for kernel in core.load(isa).kernels(batch)]
 
 
 def weights_of_examples(case):
@@ -199,7 +200,7 @@ def hold_to_the_definition(case, isas=(core.isa,)):
     weights, losses = by_definition(case)
     activations = {layer.activation for layer in case.network.layers}
     bound = 1e-12 if case.dtype == np.float64 else 2e-5
-    for isa, kernel in [(isa, kernel) for isa in isas for kernel in kernels_of(case, isa)]:
+    for isa, kernel in choices(case, isas):
         run = by_core(case, kernel, isa)
         found = weights_of(run.network.layers)
         assert found.dtype == case.dtype
@@ -440,7 +441,8 @@ def trainer_of(case, validation=None, kernel="", isa=core.isa, **changes):
     network, dtype, module = case.network, case.dtype, core.load(isa)
 
     def part(e):
-        return e.X.astype(dtype), e.Y.astype(dtype), None if e.weight is None else e.weight.astype(dtype)
+        arrays = (e.X, e.Y, e.weight)
+        return tuple(a if a is None else a.astype(dtype, copy=False) for a in arrays)
 
     nothing = np.empty((0, network.n_inputs), dtype), np.empty((0, network.n_outputs), dtype), None
     kind = module.TrainerFloat32 if dtype == np.float32 else module.TrainerFloat64

@@ -137,6 +137,17 @@ def set_threads(n: int) -> None:
     compiled.set_threads(n)
 
 
+def peak_gflops(seconds: float = 0.3) -> float:
+    """Return the most that one thread could do here in float32, measured in registers: 10⁹ operations a second.
+
+    Examples
+    --------
+    >>> peak_gflops(0.01) > 0.1
+    True
+    """
+    return compiled.measure_peak(seconds) / 1e9
+
+
 isa = os.environ.get("TINYGLASS_ISA") or available()[0]
 compiled = load(isa)
 set_threads(int(os.environ.get("TINYGLASS_THREADS") or min(2, _processors())))

@@ -24,6 +24,7 @@ PAIR_COLOURS = (BLUE, ORANGE, GREEN, PURPLE, GREY, "#000000")
 
 BEHIND_TEXT = {"facecolor": "white", "edgecolor": "none", "pad": 0.8, "alpha": 0.85}
 
+PAD = 0.1  # inches around all that is drawn
 MOST_LINES = 40  # recordings drawn of each class
 MOST_PANELS = 48
 MOST_POINTS = 400  # of a curve
@@ -54,6 +55,7 @@ def as_svg(draw: Callable[..., Any]) -> Callable[..., str | None]:
     def drawn(*arguments: Any, **options: Any) -> str | None:
         try:
             import matplotlib
+            from matplotlib.backends.backend_svg import FigureCanvasSVG
             from matplotlib.figure import Figure
         except ImportError:
             return None
@@ -62,7 +64,10 @@ def as_svg(draw: Callable[..., Any]) -> Callable[..., str | None]:
             warnings.simplefilter("ignore")
             figure = draw(Figure, *arguments, **options)
             text = io.StringIO()
-            figure.savefig(text, format="svg", metadata={"Date": None}, bbox_inches="tight")
+            FigureCanvasSVG(figure)  # which measures texts as it will write them
+            # "tight" would draw the picture twice, as only a layout by matplotlib needs.
+            around = "tight" if figure.get_layout_engine() else figure.get_tightbbox().padded(PAD)
+            figure.savefig(text, format="svg", metadata={"Date": None}, bbox_inches=around)
         return text.getvalue()
 
     return drawn
@@ -86,8 +91,8 @@ def draw_recordings(Figure: Any, recordings: Sequence[Recording], classes: Seque
     panels = panels[:MOST_PANELS]
     columns = 1 if across or len(channels) == 1 else 2
     rows = -(-len(panels) // columns)
-    figure = Figure(figsize=(5.2, 1.9 * rows + 0.4), layout="constrained")
-    axes = figure.subplots(rows, columns, sharex=True, squeeze=False).ravel()
+    figure, grid = _stacked(Figure, 5.2, 1.9, rows, columns, gaps=(0.3, 0.3), sharex=True)
+    axes = grid.ravel()
     for axis in axes[len(panels) :]:
         axis.axis("off")
     for axis, (title, members, c) in zip(axes, panels, strict=False):
@@ -106,15 +111,36 @@ def draw_recordings(Figure: Any, recordings: Sequence[Recording], classes: Seque
                 linewidth=1.6 if few else 0.8,
                 marker="." if few else "",
             )
-        axis.set_title(title, loc="left", fontsize=12 if columns == 1 else 9)
+        axis.set_title(title, loc="left", fontsize=12 if columns == 1 else 9, y=1)
         axis.tick_params(labelsize=11 if columns == 1 else 8)
         axis.grid(color="#dddddd", linewidth=0.6)
     if across and len(channels) <= 12:
         axes[-1].set_xticks(range(len(channels)), [printable(c) for c in channels], rotation=30, ha="right")
     elif not across:
         known = all(r.rate_hz for r in recordings)
-        figure.supxlabel("seconds" if known else "reading", fontsize=11)
+        figure.supxlabel("seconds" if known else "reading", fontsize=11, y=0, va="top")
     return figure
+
+
+def _stacked(
+    Figure: Any,
+    wide: float,
+    row: float,
+    n_rows: int,
+    n_columns: int,
+    gaps: tuple[float, float],
+    **shared: Any,
+) -> tuple[Any, Any]:
+    """Return a figure of this width and height of a row, in inches, and its panels, (n_rows, n_columns).
+
+    It is laid out by numbers, and titles are placed at y=1: where matplotlib seeks the places, it draws every
+    panel several times over. What reaches beyond the figure is not cut: `as_svg` makes room for it.
+    """
+    high = row * n_rows
+    edges = {"left": 0.5 / wide, "right": 1 - 0.1 / wide, "top": 1 - 0.25 / high, "bottom": 0.3 / high}
+    figure = Figure(figsize=(wide, high))
+    spaces = {"wspace": gaps[0], "hspace": gaps[1]}
+    return figure, figure.subplots(n_rows, n_columns, squeeze=False, gridspec_kw=spaces | edges, **shared)
 
 
 def _over(recording: Recording, n: int, across: bool) -> np.ndarray:
@@ -314,8 +340,7 @@ def draw_pairs(
 
     Several channels are divided by their deviations, so that all of them can be seen.
     """
-    figure = Figure(figsize=(8, 1.9 * len(pairs) + 0.3), layout="constrained")
-    panels = figure.subplots(len(pairs), 2, squeeze=False, sharey="row")
+    figure, panels = _stacked(Figure, 8, 1.9, len(pairs), 2, gaps=(0.04, 0.6), sharey="row")
     for row, (mine, other, title, other_title) in zip(panels, pairs, strict=True):
         for panel, recording, text in ((row[0], mine, title), (row[1], other, other_title)):
             across = recording.n_readings == 1
@@ -326,13 +351,13 @@ def draw_pairs(
                 if len(names) > 1:
                     line[:, 1] /= deviations[number]
                 panel.plot(*line.T, color=PAIR_COLOURS[number % len(PAIR_COLOURS)], linewidth=1.1)
-            panel.set_title(printable(text), fontsize=11)
+            panel.set_title(printable(text), fontsize=11, y=1)
             panel.tick_params(labelsize=9)
             panel.set_xlabel("channel" if across else "seconds" if timed else "reading", fontsize=9)
     lines = panels[0, 0].get_lines()
     if len(lines) > 1:
         names = [_short(name) for name in pairs[0][0].channels[: len(lines)]]
-        figure.legend(lines, names, loc="outside lower center", ncols=6, fontsize=8)
+        figure.legend(lines, names, loc="upper center", bbox_to_anchor=(0.5, 0), ncols=6, fontsize=8)
     return figure
 
 
@@ -345,8 +370,8 @@ def draw_curves(
     """Return curves over the epochs, one panel a (title, scale, named curves)."""
     from matplotlib.ticker import LogLocator
 
-    figure = Figure(figsize=(6, 2.6 * len(curves) + 0.3), layout="constrained")
-    panels = figure.subplots(len(curves), 1, sharex=True, squeeze=False)[:, 0]
+    figure, grid = _stacked(Figure, 6, 2.6, len(curves), 1, gaps=(0.0, 0.2), sharex=True)
+    panels = grid[:, 0]
     for panel, (title, scale, named) in zip(panels, curves, strict=True):
         for (name, curve), colour, dash in zip(named, (BLUE, ORANGE), ("-", "--"), strict=False):
             at = np.unique(np.linspace(0, len(curve) - 1, min(MOST_POINTS, len(curve))).astype(int))
@@ -361,7 +386,7 @@ def draw_curves(
             panel.tick_params(axis="y", which="minor", labelsize=8)
             span = max(curve.max() for _, curve in named) / min(curve.min() for _, curve in named)
             panel.yaxis.set_minor_locator(LogLocator(subs=(2, 5) if span < 200 else ()))
-        panel.set_title(title, loc="left")
+        panel.set_title(title, loc="left", y=1)
         panel.grid(color="#dddddd", linewidth=0.6)
         if best_epoch:
             panel.axvline(best_epoch, color=GREEN, linewidth=1, label=f"best: epoch {best_epoch}")

@@ -193,24 +193,55 @@ def in_parts(
     >>> [len(fold.test) for fold in in_parts(data, np.arange(10), 5, True, seed=0)]
     [2, 2, 2, 2, 2]
     """
-    from sklearn.model_selection import GroupKFold, KFold, StratifiedGroupKFold, StratifiedKFold
-
     labels = [recording.label or "" for recording in recordings]
     n_groups = len(set(groups.tolist()))
-    alone = n_groups == len(groups)
-    random = {"shuffle": True, "random_state": seed % 2**32}
     n_parts = min(n_parts, n_groups)
     if n_parts < 2:
         return []
     most = max(Counter(labels).values())
-    if classification and most > 1:
+    stratified = classification and most > 1
+    if stratified:
         n_parts = min(n_parts, most)
-        splitter = StratifiedKFold(n_parts, **random) if alone else StratifiedGroupKFold(n_parts, **random)
-    else:
-        splitter = KFold(n_parts, **random) if alone else GroupKFold(n_parts, **random)
+    if n_groups == len(groups):
+        part = (_label_parts if stratified else _equal_parts)(labels, n_parts, seed % 2**32)
+        return [Fold(np.flatnonzero(part != k), np.flatnonzero(part == k)) for k in np.unique(part)]
+
+    from sklearn.model_selection import GroupKFold, StratifiedGroupKFold
+
+    kind = StratifiedGroupKFold if stratified else GroupKFold
+    splitter = kind(n_parts, shuffle=True, random_state=seed % 2**32)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # a class with fewer recordings than parts
         return [Fold(train, test) for train, test in splitter.split(labels, labels, groups) if len(test)]
+
+
+def _equal_parts(labels: Sequence[str], n_parts: int, seed: int) -> np.ndarray:
+    """Return the part of each, (n,), drawn as scikit-learn's KFold draws it, without the second of its import."""
+    order = np.arange(len(labels))
+    np.random.RandomState(seed).shuffle(order)
+    part = np.empty(len(labels), dtype=int)
+    for k, own in enumerate(np.array_split(order, n_parts)):
+        part[own] = k
+    return part
+
+
+def _label_parts(labels: Sequence[str], n_parts: int, seed: int) -> np.ndarray:
+    """Return the part of each, (n,), drawn as scikit-learn's StratifiedKFold draws it.
+
+    The labels, sorted in the order in which they appear, are dealt out to the parts in turn, which says how many
+    of each label a part has; which ones is drawn label by label.
+    """
+    known = {label: k for k, label in enumerate(dict.fromkeys(labels))}
+    numbers = np.array([known[label] for label in labels])
+    dealt = np.arange(len(labels)) % n_parts
+    in_order = np.sort(numbers)
+    random = np.random.RandomState(seed)
+    part = np.empty(len(labels), dtype=int)
+    for k in range(len(known)):
+        own = np.sort(dealt[in_order == k])
+        random.shuffle(own)
+        part[numbers == k] = own
+    return part
 
 
 def inner_folds(

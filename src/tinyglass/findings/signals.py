@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
@@ -52,18 +52,33 @@ def _by_channel(recordings: Sequence[Recording]) -> dict[str, list[tuple[int, np
     return channels
 
 
+def _measured(
+    recordings: Sequence[Recording], measure: Callable[[np.ndarray], np.ndarray]
+) -> dict[str, list[float]]:
+    """Return for each channel what is measured in its recordings, as `_by_channel` orders them.
+
+    Parameters
+    ----------
+    recordings : sequence of Recording
+    measure : function of a signal, (n_readings, n_channels), that returns (n_channels,) numbers
+    """
+    channels: dict[str, list[float]] = {}
+    for recording in recordings:
+        for name, number in zip(recording.channels, measure(recording.signal).tolist(), strict=True):
+            channels.setdefault(name, []).append(number)
+    return channels
+
+
 def _constant(recordings: Sequence[Recording], flat: set[int]) -> Iterator[Finding]:
     """Find channels that are the same everywhere, or rest in recordings in which others move."""
-    stuck: dict[int, list[str]] = {}
-    deviations = {
-        channel: {i: float(column.std()) for i, column in columns}
-        for channel, columns in _by_channel(recordings).items()
-    }
-    usual = {channel: float(np.median(list(own.values()))) for channel, own in deviations.items()}
-    for channel, columns in _by_channel(recordings).items():
-        moving = [(i, column) for i, column in columns if i not in flat]
-        still = [i for i, column in moving if (column == column[0]).all()]
-        values = {float(column[0]) for _, column in moving}
+    resting: dict[str, list[int]] = {}
+    columns_of = _by_channel(recordings)
+    rests = _measured(recordings, lambda signal: (signal == signal[0]).all(axis=0))
+    first = _measured(recordings, lambda signal: signal[0])
+    for channel, columns in columns_of.items():
+        moving = [k for k, (i, _) in enumerate(columns) if i not in flat]
+        still = [columns[k][0] for k in moving if rests[channel][k]]
+        values = {first[channel][k] for k in moving}
         if len(still) == len(moving) > 1 and len(values) == 1:
             yield finding(
                 "constant_channel",
@@ -73,11 +88,10 @@ def _constant(recordings: Sequence[Recording], flat: set[int]) -> Iterator[Findi
                 still,
             )
             continue
-        for i in still:
-            others = [c for c in recordings[i].channels if c != channel and usual[c] > 0]
-            moves = others and max(deviations[c][i] / usual[c] for c in others) > MOVES
-            if recordings[i].n_readings >= LONG_ENOUGH and usual[channel] > 0 and moves:
-                stuck.setdefault(i, []).append(channel)
+        long = [i for i in still if recordings[i].n_readings >= LONG_ENOUGH]
+        if long:
+            resting[channel] = long
+    stuck = _stuck(recordings, columns_of, resting) if resting else {}
     if stuck:
         yield finding(
             "constant_channel",
@@ -89,6 +103,26 @@ def _constant(recordings: Sequence[Recording], flat: set[int]) -> Iterator[Findi
         )
 
 
+def _stuck(
+    recordings: Sequence[Recording],
+    columns_of: dict[str, list[tuple[int, np.ndarray]]],
+    resting: dict[str, list[int]],
+) -> dict[int, list[str]]:
+    """Return by recording the channels that rest in it while others move, and that do move elsewhere."""
+    deviations = {
+        channel: {i: float(column.std()) for i, column in columns} for channel, columns in columns_of.items()
+    }
+    usual = {channel: float(np.median(list(own.values()))) for channel, own in deviations.items()}
+    stuck: dict[int, list[str]] = {}
+    for channel, places in resting.items():
+        for i in places:
+            others = [c for c in recordings[i].channels if c != channel and usual[c] > 0]
+            moves = others and max(deviations[c][i] / usual[c] for c in others) > MOVES
+            if usual[channel] > 0 and moves:
+                stuck.setdefault(i, []).append(channel)
+    return stuck
+
+
 # ---------------------------------------------------------------- saturation
 
 
@@ -96,10 +130,15 @@ def _saturated(recordings: Sequence[Recording]) -> Iterator[Finding]:
     """Find values beyond which a sensor says nothing: many readings stop exactly there, few just before."""
     stops: dict[tuple[str, float], Counter[int]] = defaultdict(Counter)  # readings by recording
     names: dict[tuple[str, float], list[str]] = defaultdict(list)
+    ends = {
+        "upper": _measured(recordings, lambda signal: signal.max(axis=0)),
+        "lower": _measured(recordings, lambda signal: signal.min(axis=0)),
+    }
+    origins = np.unique([origin(recording) for recording in recordings], return_inverse=True)[1]
     for channel, columns in _by_channel(recordings).items():
-        origins = np.unique([origin(recordings[i]) for i, _ in columns], return_inverse=True)[1]
+        own_origins = origins[[i for i, _ in columns]]
         for side in ("upper", "lower"):
-            for stop, own in _stops(columns, side, origins).items():
+            for stop, own in _stops(columns, side, np.array(ends[side][channel]), own_origins).items():
                 stops[side, stop].update(own)
                 names[side, stop].append(channel)
     stops = {(side, stop): own for (side, stop), own in stops.items() if not _scaled(recordings, stop)}
@@ -134,22 +173,28 @@ def _scaled(recordings: Sequence[Recording], stop: float) -> bool:
 
 
 def _stops(
-    columns: Sequence[tuple[int, np.ndarray]], side: str, origins: np.ndarray
+    columns: Sequence[tuple[int, np.ndarray]], side: str, ends: np.ndarray, origins: np.ndarray
 ) -> dict[float, dict[int, int]]:
     """Return for each stop how many readings are there, by recording.
 
     A stop is sought among the recordings that reach it, for those of another origin may have
     another range, or another unit.
+
+    Parameters
+    ----------
+    columns : place and readings of each recording
+    side : "upper" or "lower"
+    ends : array, (n_recordings,), the largest reading of each, or the smallest
+    origins : int array, (n_recordings,)
     """
-    ends = np.array([column.max() if side == "upper" else column.min() for _, column in columns])
     outermost = ends.max() if side == "upper" else ends.min()
     order = np.argsort(ends, kind="stable")
     begins = np.flatnonzero(np.diff(ends[order], prepend=np.nan) != 0)
+    sizes = np.diff(begins, append=len(order))
     stops: dict[float, dict[int, int]] = {}
-    for at in np.split(order, begins[1:]):
+    for group in np.flatnonzero((sizes > 1) | (ends[order[begins]] == outermost)).tolist():
+        at = order[begins[group] : begins[group] + sizes[group]]
         value, n = float(ends[at[0]]), len(at)
-        if n < 2 and value != outermost:
-            continue
         values, counts = np.unique(np.concatenate([columns[k][1] for k in at]), return_counts=True)
         if len(values) <= FEW_VALUES:
             continue

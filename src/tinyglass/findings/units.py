@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 
 import numpy as np
 
@@ -77,9 +78,12 @@ def _contradicted(recordings: Sequence[Recording]) -> Iterator[Finding]:
     """Find accelerations whose unit cannot be right: what rests feels 1 g, or 9.81 m/s²."""
     rests: dict[tuple[tuple[str, ...], str], dict[int, float]] = defaultdict(dict)
     for i, recording in enumerate(recordings):
-        for names, unit in _alike_channels(recording):
+        sensors = _sensors(recording.channels, recording.units)
+        if not any(len(names) == 3 and _plain(unit) in AT_REST for names, unit in sensors):
+            continue
+        for (names, unit), magnitude in zip(sensors, _magnitudes(recording), strict=True):
             if len(names) == 3 and _plain(unit) in AT_REST:
-                rests[names, unit][i] = 10 ** _magnitude(recording, names)
+                rests[names, unit][i] = 10**magnitude
     for (names, unit), own in rests.items():
         (other, gravity), rest = AT_REST[_plain(unit)], float(np.quantile(list(own.values()), 0.25))
         if abs(rest / gravity - 1) < 0.15:
@@ -103,15 +107,18 @@ def _plain(unit: str) -> str:
 
 def _suspected(recordings: Sequence[Recording]) -> Iterator[Finding]:
     """Compare magnitudes of the same gesture: in another unit they lie apart, and a gap is between."""
-    by_unit: dict[tuple[str, tuple[str, ...], str], list[int]] = defaultdict(list)
+    by_sensor: dict[tuple[tuple[str, ...], str], list[tuple[int, float]]] = defaultdict(list)
     for i, recording in enumerate(recordings):
-        for names, unit in _alike_channels(recording):
-            by_unit[unit, names, ""].append(i)
-    for (_, names, _), which in by_unit.items():
-        if len(which) < 4:
+        sensors = _sensors(recording.channels, recording.units)
+        for sensor, magnitude in zip(sensors, _magnitudes(recording), strict=True):
+            by_sensor[sensor].append((i, magnitude))
+    labels = _numbers([recording.label for recording in recordings])
+    places = _numbers([origin(recording) for recording in recordings])
+    for (names, _), own in by_sensor.items():
+        if len(own) < 4:
             continue
-        magnitudes = np.array([_magnitude(recordings[i], names) for i in which])
-        high = _apart(recordings, which, magnitudes)
+        which, magnitudes = [i for i, _ in own], np.array([magnitude for _, magnitude in own])
+        high = _apart(labels[which], places[which], magnitudes)
         if high is None:
             continue
         factor = 10 ** float(np.median(magnitudes[high]) - np.median(magnitudes[~high]))
@@ -132,37 +139,47 @@ def _suspected(recordings: Sequence[Recording]) -> Iterator[Finding]:
         )
 
 
-def _alike_channels(recording: Recording) -> list[tuple[tuple[str, ...], str]]:
+def _numbers(names: Sequence[str | None]) -> np.ndarray:
+    """Return a number for each name, (n_names,), the same for the same."""
+    known = {name: number for number, name in enumerate(dict.fromkeys(names))}
+    return np.array([known[name] for name in names])
+
+
+@lru_cache(maxsize=64)  # most recordings have the same channels
+def _sensors(channels: tuple[str, ...], units: tuple[str, ...]) -> list[tuple[tuple[str, ...], str]]:
     """Return the channels that are axes of one sensor (aX, aY, aZ), with their unit."""
     sensors: dict[tuple[str, str], list[str]] = {}
-    for channel, unit in zip(recording.channels, recording.units, strict=True):
+    for channel, unit in zip(channels, units, strict=True):
         sensors.setdefault((re.sub(r"(?i)[ _.-]?[xyz]$", "", channel), unit), []).append(channel)
     return [(tuple(names), unit) for (_, unit), names in sensors.items()]
 
 
-def _magnitude(recording: Recording, channels: tuple[str, ...]) -> float:
-    """Return the logarithm of the root mean square of the vector."""
-    columns = [recording.channels.index(name) for name in channels]
-    vectors = np.clip(recording.signal[:, columns], -LARGEST, LARGEST)
-    return float(np.log10(np.sqrt((vectors**2).sum(axis=1).mean()) + 1e-30))
+def _magnitudes(recording: Recording) -> list[float]:
+    """Return the logarithm of the root mean square of the vector of each of `_sensors`."""
+    sensors = _sensors(recording.channels, recording.units)
+    columns = [recording.channels.index(name) for names, _ in sensors for name in names]
+    begins = np.cumsum([0] + [len(names) for names, _ in sensors[:-1]])
+    squares = np.clip(recording.signal.T[columns], -LARGEST, LARGEST) ** 2  # (n_channels, n_readings)
+    means = np.add.reduceat(squares, begins).mean(axis=1)
+    return [float(number) for number in np.log10(np.sqrt(means) + 1e-30)]
 
 
-def _apart(
-    recordings: Sequence[Recording], which: Sequence[int], magnitudes: np.ndarray
-) -> np.ndarray | None:
+def _apart(labels: np.ndarray, places: np.ndarray, magnitudes: np.ndarray) -> np.ndarray | None:
     """Return which recordings lie above the gap, if most of the comparable classes have one.
 
     The sides have to be made by where the recordings come from, or to be large: a single
     wild movement is no unit.
+
+    Parameters
+    ----------
+    labels, places : int arrays, (n_recordings,), the same number for the same label, and origin
+    magnitudes : array, (n_recordings,)
     """
-    labels = [recordings[i].label for i in which]
-    places = np.array([origin(recordings[i]) for i in which])
-    high = np.zeros(len(which), bool)
+    high = np.zeros(len(magnitudes), bool)
     divided = 0
     classes = []
-    for label in dict.fromkeys(labels):
-        own = np.flatnonzero([name == label for name in labels])
-        own = own[magnitudes[own] > SILENT]
+    for label in np.unique(labels):
+        own = np.flatnonzero((labels == label) & (magnitudes > SILENT))
         if len(own) >= 4:
             classes.append(own)
     # A class of one origin says nothing, where there are others.
@@ -173,8 +190,9 @@ def _apart(
         cut = int(np.argmax(gaps)) + 1
         below, above = order[:cut], order[cut:]
         small = min(len(below), len(above))
-        by_place = not set(places[below]) & set(places[above])
-        if gaps[cut - 1] > np.log10(FACTOR) and small >= 2 and (by_place or small >= max(3, 0.1 * len(own))):
+        if gaps[cut - 1] <= np.log10(FACTOR) or small < 2:
+            continue
+        if small >= max(3, 0.1 * len(own)) or not set(places[below]) & set(places[above]):
             divided += 1
             high[above] = True
     return high if divided and 2 * divided >= len(comparable) else None
