@@ -149,13 +149,10 @@ def hold_to_the_second_trainer(case):
 
 @pytest.mark.parametrize("precision", PRECISIONS)
 @pytest.mark.parametrize("sort_of_batch", BATCHES)
-def test_every_kernel_trains_any_network_as_the_second_trainer_does(sort_of_batch, precision):
-    @settings(deadline=None, max_examples=cases_to_try(50))
-    @given(case=larger_cases(precision, sort_of_batch))
-    def check(case):
-        hold_to_the_second_trainer(case)
-
-    check()
+@settings(deadline=None, max_examples=cases_to_try(60))
+@given(data=st.data())
+def test_every_kernel_trains_any_network_as_the_second_trainer_does(sort_of_batch, precision, data):
+    hold_to_the_second_trainer(data.draw(larger_cases(precision, sort_of_batch)))
 
 
 @settings(deadline=None, max_examples=cases_to_try(80))

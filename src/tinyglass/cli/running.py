@@ -12,7 +12,9 @@ from ..errors import StorageError, TinyglassError
 from .parser import make_parser
 from .train import INTERRUPTED
 
-GARBAGE = 100_000  # new objects before unused ones are sought: with Python's 700, an eighth of a short run is that
+GARBAGE = (
+    100_000  # new objects before unused ones are sought: with Python's 700, an eighth of a short run is that
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
