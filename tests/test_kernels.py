@@ -183,7 +183,9 @@ def test_every_instruction_set_feeds_forward_as_the_second_trainer_does(precisio
     expected = reference.outputs_of(dense(made), np.float64(X))[-1]
     for isa in ISAS:
         function = getattr(core.load(isa), f"feedforward_{precision}")
-        assert difference(function(core_layers(made), flatten(made), X), expected) <= NEAR[precision] / 5, isa
+        found = function(core_layers(made), flatten(made), X)
+        # Outputs near 0 are what is left of terms of about a tenth that cancel.
+        assert np.abs(found - expected).max() <= NEAR[precision] / 5 * max(0.1, np.abs(expected).max()), isa
 
 
 # ---------------------------------------------------------------- the same bits
