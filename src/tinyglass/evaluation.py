@@ -147,7 +147,10 @@ class Score:
         own = self.outputs[np.arange(self.n_test), self.expected]
         others = self.outputs.copy()
         others[np.arange(self.n_test), self.expected] = -np.inf
-        return np.argsort(own - others.max(axis=1), kind="stable")
+        with np.errstate(invalid="ignore"):
+            margin = own - others.max(axis=1)
+        # A network that diverged may answer with two infinities.
+        return np.argsort(np.where(np.isnan(margin), -np.inf, margin), kind="stable")
 
 
 def evaluate(
