@@ -15,7 +15,7 @@ nothing but rounding by its own size (with an epsilon of 1e-4 it does not).
 import math
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from unittest.mock import patch
 
 import msgspec
@@ -61,7 +61,7 @@ class Case:
     """A training: where it starts, on what, and how."""
 
     network: Network
-    examples: Examples
+    examples: Examples = field(repr=False)
     settings: Settings
 
     @property

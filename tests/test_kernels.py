@@ -141,7 +141,8 @@ def hold_to_the_second_trainer(case):
         found = weights_of(run.network.layers)
         assert found.dtype == case.dtype
         assert difference(found, weights_of(expected.layers)) <= near, run.settings.core
-        assert run.losses == pytest.approx(expected.losses, rel=near, abs=1e-15), run.settings.core
+        # A loss near 0 is the square of what is left of an output.
+        assert run.losses == pytest.approx(expected.losses, rel=near, abs=near / 100), run.settings.core
         # In float32 the last bit may decide between two outputs that are nearly the same, once.
         apart = np.abs(run.accuracies - expected.accuracies).max()
         assert apart <= single * 1.01 / n, run.settings.core
