@@ -4,7 +4,7 @@ PYTHON ?= $(firstword $(shell command -v python3.11 python3.12 python3.13 python
 BIN := .venv/bin
 UV := .tools/bin/uv
 # Every file that ends up in the compiled core or decides how it is built.
-CORE := $(wildcard core/*) CMakeLists.txt pyproject.toml
+CORE := $(wildcard core/*.* core/*/*) CMakeLists.txt pyproject.toml
 WORKERS ?= auto
 
 .PHONY: demo test check format bench docs install lock clean

@@ -10,6 +10,7 @@
 #include "deferred.hpp"
 #include "kernel.hpp"
 #include "lanes.hpp"
+#include "many/one_of_many.hpp"
 #include "online.hpp"
 #include "plain.hpp"
 #include "tiles.hpp"
@@ -28,8 +29,8 @@ inline std::size_t largest_width(const Plan &plan) {
 
 // The kernels that can train batches of so many examples, the obvious one last.
 inline std::vector<std::string> kernels_for(std::size_t batch) {
-    if (batch == 1) return {"online", "deferred", "lanes", "tiles", "plain"};
-    return {"lanes", "tiles", "plain"};
+    if (batch == 1) return {"online", "deferred", "lanes", "tiles", "many", "plain"};
+    return {"lanes", "tiles", "many", "plain"};
 }
 
 // Measured on Zen 4: online wins while the later layers' weights, which it keeps twice, stay small.
@@ -68,11 +69,11 @@ std::unique_ptr<Kernel<T>> make_online(const Plan &plan, const Examples<T> &trai
 // Layers that fit in one vector stay in registers from one example to the next.
 template <class T>
 std::unique_ptr<Kernel<T>> make_online(const Plan &plan, const Examples<T> &train) {
-    if (OnlineInRegisters<T, narrowest<T>, Way::plain>::suits(plan))
-        return make_online<OnlineInRegisters, narrowest<T>>(plan, train);
+    using Narrow = OnlineInRegisters<T, narrowest<T>, Way::plain>;
     if constexpr (half<T> > narrowest<T>)
-        if (OnlineInRegisters<T, half<T>, Way::plain>::suits(plan))
-            return make_online<OnlineInRegisters, half<T>>(plan, train);
+        if (way_of(plan) == Way::plain && Narrow::suits(plan)) return std::make_unique<Narrow>(plan, train);
+    if (OnlineInRegisters<T, half<T>, Way::plain>::suits(plan))
+        return make_online<OnlineInRegisters, half<T>>(plan, train);
     return make_online<Online, half<T>>(plan, train);
 }
 
@@ -84,6 +85,7 @@ std::unique_ptr<Kernel<T>> make_kernel(const std::string &name, const Plan &plan
     if (name == "plain") return std::make_unique<Plain<T>>(plan, train);
     if (name == "online") return make_online(plan, train);
     if (name == "deferred") return make_online<Deferred, half<T>>(plan, train);
+    if (name == "many") return std::make_unique<OneOfMany<T>>(plan, train);
     if (name == "lanes") return make_mini_batch<Lanes>(plan, train);
     if (name == "tiles") return make_mini_batch<Tiles>(plan, train);
     return nullptr;

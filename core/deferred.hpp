@@ -127,7 +127,7 @@ private:
         for (std::size_t j = 0; j < n_out; j += N) {
             const std::size_t here = std::min<std::size_t>(N, n_out - j);
             V partial[N] = {}, squares{};
-            in_blocks(here, [&](auto n_rows, std::size_t first) TINYGLASS_INLINED {
+            in_blocks<std::min(4, N)>(here, [&](auto n_rows, std::size_t first) TINYGLASS_INLINED {
                 const Place<way, T> rows = layer.w.place() + (j + first) * stride;
                 V sum[n_rows] = {}, square[n_rows] = {}, pull[n_rows], counted_already{};
                 for (int r = 0; r < n_rows; ++r) pull[r] = broadcast<V>(layer.pulls[j + first + r]);

@@ -170,9 +170,10 @@ inline Way way_of(const Plan &plan) {
 }
 
 // The new weights, from the gradients summed over the batch. first, second: the optimiser's memory of
-// these weights. squares: Σ weight², of the weights before, for the penalty.
-template <Way way, class V>
-TINYGLASS_INLINE V updated(const Rule<ElementOf<V>> &rule, V w, V sum, ElementOf<V> *first, ElementOf<V> *second,
+// these weights. squares: Σ weight², of the weights before, for the penalty. rule: a Rule<T>, or one
+// whose rate, batch and corrections are vectors.
+template <Way way, class V, class RuleOfUpdate>
+TINYGLASS_INLINE V updated(const RuleOfUpdate &rule, V w, V sum, ElementOf<V> *first, ElementOf<V> *second,
                            V &squares) {
     using T = ElementOf<V>;
     if constexpr (way == Way::plain) {

@@ -13,9 +13,6 @@
 #include "kernel.hpp"
 #include "layers.hpp"
 
-// Behind a lambda's parameters.
-#define TINYGLASS_INLINED __attribute__((always_inline))
-
 namespace tinyglass {
 
 // ------------------------------------------------------------------ weights
@@ -114,18 +111,6 @@ void save_layers(const Layers &layers, State<T> &state) {
             numbers += layer.n_parameters();
         }
         ++p;
-    }
-}
-
-// Calls use(size, first) for blocks of n, each but the last of four; the size is a constant.
-template <class Use>
-TINYGLASS_INLINE void in_blocks(std::size_t n, Use use) {
-    std::size_t first = 0;
-    for (; first + 4 <= n; first += 4) use(std::integral_constant<int, 4>{}, first);
-    switch (n - first) {
-        case 3: return use(std::integral_constant<int, 3>{}, first);
-        case 2: return use(std::integral_constant<int, 2>{}, first);
-        case 1: return use(std::integral_constant<int, 1>{}, first);
     }
 }
 

@@ -20,6 +20,8 @@
 #endif
 
 #define TINYGLASS_INLINE inline __attribute__((always_inline))
+// Behind a lambda's parameters.
+#define TINYGLASS_INLINED __attribute__((always_inline))
 
 namespace tinyglass {
 
@@ -76,6 +78,11 @@ TINYGLASS_INLINE V broadcast(ElementOf<V> x) {
     return x - V{};  // x + 0 would lose the sign of -0
 }
 
+template <class V>
+TINYGLASS_INLINE V broadcast(V already) {
+    return already;
+}
+
 // The first n of N lanes, the others 0; nothing behind them is read.
 template <class V>
 TINYGLASS_INLINE V load_first(const ElementOf<V> *p, std::size_t n) {
@@ -88,6 +95,24 @@ TINYGLASS_INLINE V load_first(const ElementOf<V> *p, std::size_t n) {
     alignas(sizeof(V)) ElementOf<V> some[lanes_of<V>] = {};
     for (std::size_t k = 0; k < n; ++k) some[k] = p[k];
     return load<V>(some);
+}
+
+// The pieces of 16 bytes at place(0), place(1), …, one after another.
+template <class V, class Place>
+TINYGLASS_INLINE V load_pieces(Place place) {
+#if defined(__AVX2__)
+    const auto piece = [&](int k) { return (__m128)load<Vec<ElementOf<V>, narrowest<ElementOf<V>>>>(place(k)); };
+#endif
+#if defined(__AVX512F__)
+    if constexpr (sizeof(V) == 64) {
+        const __m512 half = _mm512_insertf32x4(_mm512_castps128_ps512(piece(0)), piece(1), 1);
+        return (V)_mm512_insertf32x4(_mm512_insertf32x4(half, piece(2), 2), piece(3), 3);
+    }
+#endif
+#if defined(__AVX2__)
+    if constexpr (sizeof(V) == 32) return (V)_mm256_insertf128_ps(_mm256_castps128_ps256(piece(0)), piece(1), 1);
+#endif
+    if constexpr (sizeof(V) == 16) return load<V>(place(0));
 }
 
 // ------------------------------------------------------------------ arithmetic
@@ -274,39 +299,60 @@ struct Exchange {
     }
 };
 
-template <class V, int size = lanes_of<V> / 2>
+// Of n rows: every group of n lanes is transposed for itself.
+template <class V, int size = lanes_of<V> / 2, int n = lanes_of<V>>
 TINYGLASS_INLINE void transpose(V *rows) {
     if constexpr (size > 0) {
         constexpr int N = lanes_of<V>;
 #pragma GCC unroll 16
-        for (int r = 0; r < N; ++r)
+        for (int r = 0; r < n; ++r)
             if (r / size % 2 == 0) {
                 const V a = rows[r], b = rows[r + size];
                 rows[r] = permute_by<V, Exchange<N, size, false>>(a, b);
                 rows[r + size] = permute_by<V, Exchange<N, size, true>>(a, b);
             }
-        transpose<V, size / 2>(rows);
+        transpose<V, size / 2, n>(rows);
     }
 }
 
-// Shape [n_rows][n_columns] to [n_columns][n_rows]: to[c * to_stride + r] = row(r)[c]. Writes the
-// columns of whole vectors of rows: up to rounded_up(n_rows, N), with zeros behind the last row.
+// Shape [n_rows][n_columns], n_rows <= N, to [n_columns][N]: to[c * to_stride + r] = rows[r][c], with zeros
+// behind the last row.
+template <class V>
+[[gnu::noinline]] void transpose_some_rows(const ElementOf<V> *const *rows, std::size_t n_rows, std::size_t n_columns,
+                                           ElementOf<V> *to, std::size_t to_stride) {
+    constexpr std::size_t N = lanes_of<V>;
+    for (std::size_t c = 0; c < n_columns; c += N) {
+        const std::size_t wide = n_columns - c < N ? n_columns - c : N;
+        V block[N];
+        if (wide == N)
+            for (std::size_t k = 0; k < N; ++k) block[k] = k < n_rows ? load<V>(rows[k] + c) : V{};
+        else
+            for (std::size_t k = 0; k < N; ++k) block[k] = k < n_rows ? load_first<V>(rows[k] + c, wide) : V{};
+        transpose(block);
+        for (std::size_t k = 0; k < wide; ++k) store(to + (c + k) * to_stride, block[k]);
+    }
+}
+
+// The same of any number of rows: row(r) is where one begins.
 template <class V, class Row>
 void transpose_rows(std::size_t n_rows, std::size_t n_columns, Row row, ElementOf<V> *to, std::size_t to_stride) {
     constexpr std::size_t N = lanes_of<V>;
     for (std::size_t r = 0; r < n_rows; r += N) {
+        const ElementOf<V> *rows[N];
         const std::size_t here = n_rows - r < N ? n_rows - r : N;
-        for (std::size_t c = 0; c < n_columns; c += N) {
-            const std::size_t wide = n_columns - c < N ? n_columns - c : N;
-            V block[N];
-            if (wide == N)
-                for (std::size_t k = 0; k < N; ++k) block[k] = k < here ? load<V>(row(r + k) + c) : V{};
-            else
-                for (std::size_t k = 0; k < N; ++k) block[k] = k < here ? load_first<V>(row(r + k) + c, wide) : V{};
-            transpose(block);
-            for (std::size_t k = 0; k < wide; ++k) store(to + (c + k) * to_stride + r, block[k]);
-        }
+        for (std::size_t k = 0; k < here; ++k) rows[k] = row(r + k);
+        transpose_some_rows<V>(rows, here, n_columns, to + r, to_stride);
     }
+}
+
+// Calls use(size, first) for blocks of n, each but the last of `whole`; the size is a constant.
+template <int whole = 4, class Use>
+TINYGLASS_INLINE void in_blocks(std::size_t n, Use use) {
+    std::size_t first = 0;
+    for (; first + whole <= n; first += whole) use(std::integral_constant<int, whole>{}, first);
+    if constexpr (whole > 1)
+        if (first < n)
+            in_blocks<whole / 2>(n - first, [&](auto size, std::size_t k) TINYGLASS_INLINED { use(size, first + k); });
 }
 
 }  // namespace tinyglass

@@ -45,7 +45,6 @@ public:
     std::vector<T> best_parameters;
     std::int64_t best_epoch = 0;  // epochs made when the best validation loss was measured
     double best_loss = std::numeric_limits<double>::infinity();
-    double largest_sum_at_start = 0;
     std::vector<double> losses, accuracies, validation_losses, validation_accuracies;  // of each epoch
     Trouble trouble;
     std::optional<Movements<T>> movements;  // of the watched parameters, where any are
@@ -68,12 +67,16 @@ public:
         if (plan.optimizer == Optimizer::adam) now_.second.resize(n_parameters_);
         best_parameters = parameters;
         epoch_start_ = now_;
-        largest_sum_at_start = probe().largest_sum;
+        start_ = parameters;
         kernel_ = make_kernel<T>(kernel.empty() ? chosen_kernel(plan, train.n) : kernel, plan, train_);
         kernel_->restore(now_);
     }
 
     const char *kernel() const { return kernel_->name(); }
+    Kernel<T> &learner() { return *kernel_; }
+    const Examples<T> &train() const { return train_; }
+    const Examples<T> &validation() const { return validation_; }
+    std::size_t work_per_example() const { return work_per_example_; }
     std::int64_t epoch() const { return now_.epoch; }
     std::int64_t updates() const { return kernel_->updates; }
 
@@ -85,6 +88,23 @@ public:
         if (!is_saved_) kernel_->save(now_);
         is_saved_ = true;
         return now_;
+    }
+
+    // The largest weighted sum of the neurons whose activation flattens, before the first update; looked
+    // for once it is asked for.
+    double largest_sum_at_start() {
+        if (!start_.empty()) {
+            now();
+            now_.parameters.swap(start_);
+            largest_sum_at_start_ = probe().largest_sum;
+            now_.parameters.swap(start_);
+            start_.clear();
+        }
+        return largest_sum_at_start_;
+    }
+    void set_largest_sum_at_start(double sum) {
+        start_.clear();
+        largest_sum_at_start_ = sum;
     }
 
     // The start of an epoch, from which training can be continued to the bit: of this epoch where an
@@ -139,6 +159,34 @@ public:
         movements.reset();  // what was remembered of each example is not in a state
     }
 
+    // ---- An epoch that others carry out, for many that learn together; see many/trainer.hpp.
+
+    // Begins one; returns the order of its examples.
+    const std::uint32_t *open_epoch() {
+        begin_epoch();
+        return order_.data();
+    }
+
+    // It is over; `paused` if another may follow. weight: of all validation examples
+    Status close_epoch(const Tally<T> &learnt, const Tally<T> &validated, double weight) {
+        tally_ = learnt;
+        validation_tally_ = validated;
+        validation_weight_ = weight;
+        position_ = train_.n;
+        is_saved_ = false;
+        return end_epoch();
+    }
+
+    // It is left off after so many examples.
+    Status pause_epoch(const Tally<T> &learnt, std::size_t position) {
+        tally_ = learnt;
+        position_ = position;
+        is_saved_ = false;
+        if (is_finite()) return Status::paused;
+        find_non_finite();
+        return Status::non_finite;
+    }
+
     // From now on, splits every movement of these parameters into shares.
     void watch(const std::vector<std::int64_t> &indices, std::size_t keep) {
         if (in_batch() > 0) throw std::invalid_argument("watching begins between two updates");
@@ -157,6 +205,9 @@ private:
     const Examples<T> train_, validation_;
     std::unique_ptr<Kernel<T>> kernel_;
     State<T> now_, epoch_start_;
+    std::vector<T> start_;  // the first parameters, until their sums are looked at
+    double largest_sum_at_start_ = 0;
+    std::vector<double> largest_inputs_;  // [n_in]: |input|, of the probed examples
     bool is_saved_ = true;  // now_ holds what the kernel holds
     std::vector<std::uint32_t> order_;
     Feedforward<T> feedforward_;
@@ -286,7 +337,7 @@ private:
     };
 
     // The first weight that is not finite, otherwise the largest, of one neuron or of the whole layer.
-    Weight largest_weight(std::size_t l, std::int64_t neuron = -1) const {
+    [[gnu::cold]] Weight largest_weight(std::size_t l, std::int64_t neuron = -1) const {
         const Layer &layer = plan.layers[l];
         const T *w = &now_.parameters[parameter_start_[l]];
         Weight largest{neuron < 0 ? 0 : neuron, 0, 0};
@@ -302,7 +353,7 @@ private:
 
     // Replays update by update, from the last state kept, up to the first update that leaves the
     // finite numbers, and stays before it.
-    void find_non_finite() {
+    [[gnu::cold]] void find_non_finite() {
         restore(epoch_start_);
         State<T> before = now_;
         while (now_.epoch < plan.epochs && trouble.layer < 0) {
@@ -333,7 +384,7 @@ private:
             curve->resize(std::min(curve->size(), static_cast<std::size_t>(now_.epoch)));
     }
 
-    Trouble non_finite_weight() {
+    [[gnu::cold]] Trouble non_finite_weight() {
         now();
         for (std::size_t l = 0; l < plan.layers.size(); ++l) {
             const Weight weight = largest_weight(l);
@@ -344,7 +395,7 @@ private:
     }
 
     // The weights are finite, but the loss is not.
-    Trouble largest_of_all() const {
+    [[gnu::cold]] Trouble largest_of_all() const {
         Trouble found;
         for (std::size_t l = 0; l < plan.layers.size(); ++l) {
             const Weight weight = largest_weight(l);
@@ -370,7 +421,7 @@ private:
     }
 
     // The first weighted sum that is not finite, of the examples first .. last of the epoch's order.
-    Trouble non_finite_sum(std::size_t first, std::size_t last) const {
+    [[gnu::cold]] Trouble non_finite_sum(std::size_t first, std::size_t last) const {
         Trouble found;
         for (std::size_t k = first; k < last && found.layer < 0; ++k)
             look_at(train_.inputs + order_[k] * plan.layers.front().n_in,
@@ -392,32 +443,73 @@ private:
         std::vector<char> dead;
     };
 
-    // Looks at the signals of up to `probed_examples` examples.
-    Probe probe() {
+    // Calls look(example) for up to `probed_examples` examples, as long as it returns true.
+    template <class Look>
+    void for_probed(Look look) const {
+        const std::size_t most = std::min(probed_examples, 10 + probed_weights / n_parameters_);
+        const std::size_t stride = std::max<std::size_t>(1, train_.n / most);
+        for (std::size_t example = 0; example < train_.n && look(example); example += stride) {
+        }
+    }
+
+    // Looks at the signals of the probed examples; where only the dead layers matter, until all are alive.
+    Probe probe(bool dead_only = false) {
         now();
         Probe result;
         result.dead.assign(plan.layers.size(), 1);
-        const std::size_t most = std::min(probed_examples, 10 + probed_weights / n_parameters_);
-        const std::size_t stride = std::max<std::size_t>(1, train_.n / most);
+        if (plan.loss == Loss::cross_entropy) result.dead.back() = 0;  // its slope cancels
         std::vector<std::vector<T>> first_outputs(plan.layers.size());
-        for (std::size_t example = 0; example < train_.n; example += stride)
+        for_probed([&](std::size_t example) {
             look_at(train_.inputs + example * plan.layers.front().n_in,
                     [&](std::size_t l, const std::vector<T> &sums, const std::vector<T> &outputs) {
                         if (example == 0) first_outputs[l] = outputs;
                         probe_layer(result, l, sums, outputs, first_outputs[l]);
                     });
-        if (plan.loss == Loss::cross_entropy) result.dead.back() = 0;  // its slope cancels
+            return !dead_only || std::count(result.dead.begin(), result.dead.end(), 1) > 0;
+        });
         return result;
+    }
+
+    static bool flattens(Activation activation) {
+        return activation == Activation::sigmoid || activation == Activation::tanh || activation == Activation::softmax;
+    }
+
+    // No probed example can give a neuron whose activation flattens a larger weighted sum.
+    double largest_possible_sum() {
+        now();
+        if (largest_inputs_.empty()) {
+            const std::size_t n_in = plan.layers.front().n_in;
+            largest_inputs_.resize(n_in);
+            for_probed([&](std::size_t example) {
+                for (std::size_t i = 0; i < n_in; ++i)
+                    largest_inputs_[i] = std::max<double>(largest_inputs_[i], std::abs(train_.inputs[example * n_in + i]));
+                return true;
+            });
+        }
+        std::vector<double> outputs = largest_inputs_;
+        double largest = 0;
+        for (std::size_t l = 0; l < plan.layers.size(); ++l) {
+            const Layer &layer = plan.layers[l];
+            const T *w = &now_.parameters[parameter_start_[l]];
+            std::vector<double> sums(layer.n_out);
+            for (std::size_t i = 0; i < layer.n_in + layer.bias; ++i)
+                for (std::size_t j = 0; j < layer.n_out; ++j)
+                    sums[j] += std::abs(double(*w++)) * (i < layer.n_in ? outputs[i] : 1);
+            if (flattens(layer.activation)) {
+                largest = std::max(largest, *std::max_element(sums.begin(), sums.end()));
+                sums.assign(layer.n_out, 1);
+            }
+            outputs.swap(sums);
+        }
+        return largest;
     }
 
     void probe_layer(Probe &result, std::size_t l, const std::vector<T> &sums, const std::vector<T> &outputs,
                      const std::vector<T> &first_outputs) const {
         const Activation activation = plan.layers[l].activation;
-        const bool flattens = activation == Activation::sigmoid || activation == Activation::tanh ||
-                              activation == Activation::softmax;
-        const bool is_output = l + 1 == plan.layers.size();
+        const bool is_flat_far_out = flattens(activation), is_output = l + 1 == plan.layers.size();
         for (std::size_t j = 0; j < sums.size(); ++j) {
-            if (flattens && std::abs(sums[j]) > result.largest_sum) {
+            if (is_flat_far_out && std::abs(sums[j]) > result.largest_sum) {
                 result.largest_sum = std::abs(sums[j]);
                 result.layer = static_cast<std::int64_t>(l);
                 result.neuron = static_cast<std::int64_t>(j);
@@ -430,7 +522,9 @@ private:
 
     // Asked only where the loss is no better than a constant answer's.
     bool is_saturated() {
-        const Probe seen = probe();
+        // Rounding may add a little to what is possible.
+        const bool dead_only = largest_possible_sum() < 0.999 * flat_sum;
+        const Probe seen = probe(dead_only);
         const auto dead = std::find(seen.dead.begin(), seen.dead.end(), 1);
         if (dead != seen.dead.end()) {
             const auto l = dead - seen.dead.begin();
@@ -438,7 +532,7 @@ private:
             trouble = {now_.epoch - 1, -1, l, weight.neuron, weight.input, weight.value, false};
             return true;
         }
-        if (seen.largest_sum > flat_sum && seen.largest_sum > 10 * largest_sum_at_start) {
+        if (!dead_only && seen.largest_sum > flat_sum && seen.largest_sum > 10 * largest_sum_at_start()) {
             const Weight weight = largest_weight(static_cast<std::size_t>(seen.layer), seen.neuron);
             trouble = {now_.epoch - 1, -1, seen.layer, weight.neuron, weight.input, seen.largest_sum, true};
             return true;

@@ -40,6 +40,7 @@ _HOME = {
     "Watch": "training",
     "train": "training",
     "train_examples": "training",
+    "train_many": "many",
     "Prediction": "prediction",
     "predict": "prediction",
     "Score": "evaluation",

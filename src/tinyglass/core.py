@@ -21,6 +21,7 @@ KERNELS = {
     "deferred": "every example an update, the first layer's put off until the next example reads it",
     "lanes": "mini-batches of small layers, lanes are examples",
     "tiles": "mini-batches, products in tiles of packed weights",
+    "many": "networks of one shape at once, lanes are networks",
     "plain": "the obvious one, which the others are held to; never chosen, only asked for",
 }
 """The kernels, and what each is; docs/core.md says when it is chosen."""

@@ -36,15 +36,15 @@ def make_trainer(start: Network, examples: Examples, validation: Examples | None
     """Return the core's trainer, ready to run from `start`, in the precision of the settings."""
     module, kernel = core.find(settings.core, batches_of(settings, examples.n_examples)[0])
     kind = module.TrainerFloat32 if settings.precision == "float32" else module.TrainerFloat64
-    dtype = np.dtype(settings.precision)
+    plan = plan_of(settings) | {"baseline": baseline_loss(examples, settings)}
+    sizes, dtype = (start.n_inputs, start.n_outputs), np.dtype(settings.precision)
+    parts = part_of(examples, sizes, dtype), part_of(validation, sizes, dtype)
+    return kind(core_layers(start), plan, *parts, flatten(start).astype(dtype), kernel)
 
-    def part(e: Examples | None) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
-        if e is None:
-            return np.empty((0, start.n_inputs), dtype), np.empty((0, start.n_outputs), dtype), None
-        X, Y = _within(e.X, dtype), _within(e.Y, dtype)
-        return X, Y, None if e.weight is None else np.ascontiguousarray(e.weight, dtype)
 
-    plan = {
+def plan_of(settings: Settings) -> dict[str, Any]:
+    """Return what the core is told about a training; it needs ``baseline`` besides."""
+    return {
         "loss": settings.loss,
         "optimizer": settings.optimizer,
         "momentum": settings.momentum,
@@ -63,10 +63,17 @@ def make_trainer(start: Network, examples: Examples, validation: Examples | None
         "seed": settings.seed,
         "patience": settings.patience,
         "tolerance": settings.tolerance,
-        "baseline": baseline_loss(examples, settings),
     }
-    parameters = flatten(start).astype(dtype)
-    return kind(core_layers(start), plan, part(examples), part(validation), parameters, kernel)
+
+
+def part_of(
+    examples: Examples | None, sizes: tuple[int, int], dtype: np.dtype
+) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+    """Return inputs, expected outputs and weights as the core takes them; sizes: (n_inputs, n_outputs)."""
+    if examples is None:
+        return np.empty((0, sizes[0]), dtype), np.empty((0, sizes[1]), dtype), None
+    X, Y = _within(examples.X, dtype), _within(examples.Y, dtype)
+    return X, Y, None if examples.weight is None else np.ascontiguousarray(examples.weight, dtype)
 
 
 def _within(values: np.ndarray, dtype: np.dtype) -> np.ndarray:
@@ -126,11 +133,7 @@ def check_size(sizes: Sequence[int], n_examples: int, settings: Settings, in_fil
     ArgumentError
         With the bytes needed.
     """
-    n_weights = sum((n_in + 1) * n_out for n_in, n_out in pairwise(sizes))
-    # Of every weight, as measured, and what writing a checkpoint takes besides.
-    copies = 16 + {"sgd": 0, "momentum": 5, "nesterov": 5, "adam": 10}[settings.optimizer]
-    size = np.dtype(settings.precision).itemsize
-    needed = n_weights * size * copies + (0 if in_file else n_examples * (sizes[0] + sizes[-1]) * size)
+    needed = needed_bytes(sizes, 0 if in_file else n_examples, settings)
     if needed > LARGEST_TRAINING:
         raise ArgumentError(
             f"A network of {'-'.join(map(str, sizes))} needs {needed / 2**30:,.1f} GiB to train, "
@@ -138,6 +141,20 @@ def check_size(sizes: Sequence[int], n_examples: int, settings: Settings, in_fil
             "--hidden",
             "Use fewer neurons",
         )
+
+
+def needed_bytes(sizes: Sequence[int], n_examples: int, settings: Settings) -> int:
+    """Return the memory that a training needs.
+
+    Examples
+    --------
+    >>> needed_bytes((3, 2, 2), 0, Settings(optimizer="sgd"))
+    896
+    """
+    n_weights = sum((n_in + 1) * n_out for n_in, n_out in pairwise(sizes))
+    # Of every weight, as measured, and what writing a checkpoint takes besides.
+    copies = 16 + {"sgd": 0, "momentum": 5, "nesterov": 5, "adam": 10}[settings.optimizer]
+    return np.dtype(settings.precision).itemsize * (n_weights * copies + n_examples * (sizes[0] + sizes[-1]))
 
 
 def check_start(start: Network, examples: Examples, settings: Settings) -> None:

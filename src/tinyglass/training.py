@@ -271,7 +271,7 @@ def train_examples(
     """
     watch = watch or Watch()
     settings = resolve(settings or Settings(), "regression" if examples.classes is None else "classification")
-    settings = _without_choice(settings, examples.n_examples)
+    settings = without_choice(settings, examples.n_examples)
     sizes = (examples.n_inputs, *settings.hidden, examples.n_outputs)
     check_size(sizes, examples.n_examples, settings, in_file=isinstance(examples.X, np.memmap))
     examples, validation = settle(examples, validation, settings)
@@ -279,19 +279,7 @@ def train_examples(
     if start is not None:
         check_start(start, examples, settings)
     else:
-        start = start_network(
-            sizes,
-            [settings.activation] * len(settings.hidden) + [settings.output],
-            bias=settings.bias,
-            start=settings.start,
-            start_range=settings.start_range,
-            seed=settings.seed,
-            dtype=settings.precision,
-            classes=examples.classes,
-            threshold=settings.threshold,
-            temperature=settings.temperature,
-            **meaning,
-        )
+        start = first_network(examples, settings, **meaning)
     trainer = make_trainer(start, examples, validation, settings)
     settings = msgspec.structs.replace(settings, core=f"{trainer.isa}-{trainer.kernel}")
     before = 0.0
@@ -303,6 +291,30 @@ def train_examples(
         advise = partial(find_learning_rate, start, examples, validation, settings) if watch.advise else None
         raise divergence(status, trainer.trouble, run, advise)
     return run
+
+
+def first_network(examples: Examples, settings: Settings, **meaning: Any) -> Network:
+    """Return the network that a training starts from, drawn from the seed.
+
+    Parameters
+    ----------
+    examples : Examples
+    settings : Settings, resolved
+    **meaning : input_names, preparation of `Network`
+    """
+    return start_network(
+        (examples.n_inputs, *settings.hidden, examples.n_outputs),
+        [settings.activation] * len(settings.hidden) + [settings.output],
+        bias=settings.bias,
+        start=settings.start,
+        start_range=settings.start_range,
+        seed=settings.seed,
+        dtype=settings.precision,
+        classes=examples.classes,
+        threshold=settings.threshold,
+        temperature=settings.temperature,
+        **meaning,
+    )
 
 
 def settle(
@@ -330,7 +342,7 @@ def fingerprint_of(examples: Examples, validation: Examples | None) -> str:
     return examples.fingerprint() + (validation.fingerprint() if validation else "")
 
 
-def _without_choice(settings: Settings, n_examples: int) -> Settings:
+def without_choice(settings: Settings, n_examples: int) -> Settings:
     """Decide what a table of examples decides; whatever is chosen by validation is chosen before."""
     usual: dict[str, Any] = {"inputs": ("raw",), "augment": (), "threshold": 0.0, "temperature": 1.0}
     decided = {name: value for name, value in usual.items() if getattr(settings, name) == "auto"}

@@ -1,0 +1,99 @@
+// One of many networks, as its trainer sees it: a kernel that learns in a lane, among others or alone.
+
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+
+#include "networks.hpp"
+
+namespace tinyglass {
+
+template <class T>
+class OneOfMany final : public Kernel<T> {
+public:
+    using Kernel<T>::Kernel;
+
+    const char *name() const override { return "many"; }
+
+    void restore(const State<T> &state) override {
+        rest_ = state;
+        networks_ = nullptr;
+        position_ = 0;
+        this->updates = state.updates;
+    }
+
+    void save(State<T> &state) override {
+        if (networks_) {
+            networks_->take(lane_, state);
+        } else {
+            state.parameters = rest_.parameters;
+            state.first = rest_.first;
+            state.second = rest_.second;
+        }
+        state.updates = this->updates;
+    }
+
+    // Takes a lane, among others that are dealt with by `networks`.
+    void join(Networks<T> &networks, std::size_t lane) {
+        networks.put(lane, rest_);
+        networks.lanes[lane].pace = &this->pace;
+        networks_ = &networks;
+        lane_ = lane;
+    }
+
+    // Leaves the lane, if it is still in it.
+    void leave() {
+        if (!networks_) return;
+        save(rest_);
+        networks_ = nullptr;
+    }
+
+    // Others have shown it so many of the n examples of an epoch, before which so many updates were made.
+    void count_updates(std::int64_t before, std::size_t position, std::size_t n) {
+        const std::size_t batch = this->batch_size();
+        this->updates = before + static_cast<std::int64_t>(position >= n ? (n + batch - 1) / batch : position / batch);
+    }
+
+    // Alone.
+    std::size_t learn(const std::uint32_t *order, std::size_t n, std::size_t wanted, Tally<T> &tally) override {
+        if (!alone_) {
+            table_ = std::make_unique<Table<T>>(plan_, train_);
+            alone_ = make_networks<T>(plan_, 1);
+        }
+        if (networks_ != alone_.get()) join(*alone_, 0);
+        auto &lane = alone_->lanes[0];
+        if (position_ == 0) {
+            lane.shown = {table_->rows.data(), order, n};
+            lane.updates = this->updates;
+            alone_->begin(0, false);
+        }
+        lane.tally = tally;
+        const std::size_t whole = lane.shown.n, taken = std::min(whole - position_, wanted);
+        alone_->learn(position_, position_ + taken);
+        position_ += taken;
+        tally = lane.tally;
+        count_updates(lane.updates, position_, whole);
+        if (position_ == whole) position_ = 0;
+        return taken;
+    }
+
+    void signals(std::size_t, T *outputs, T *deltas) const override {
+        networks_->signals(lane_, outputs, deltas);
+    }
+
+private:
+    using Kernel<T>::plan_;
+    using Kernel<T>::train_;
+
+    State<T> rest_;                    // while it is in no lane
+    Networks<T> *networks_ = nullptr;  // where it has lane_
+    std::size_t lane_ = 0;
+    std::unique_ptr<const Table<T>> table_;
+    std::unique_ptr<Networks<T>> alone_;
+    std::size_t position_ = 0;  // alone, in the epoch
+};
+
+}  // namespace tinyglass
