@@ -11,12 +11,11 @@ import numpy as np
 import pytest
 
 from conftest import noisy_recordings
-from tinyglass import Recording, Run, Settings, Watch, evaluate, predict, train
+from tinyglass import Recording, Run, Settings, Watch, evaluate, predict, train, train_examples
 from tinyglass import choice as module
 from tinyglass import evaluation as evaluation_module
 from tinyglass.choice import ACCEPTED, INPUTS, MOST_RECORDINGS, is_open, thinned
 from tinyglass.prediction import answers, tempered
-from tinyglass.training import train_examples
 
 FIXED = {"inputs": ("raw",), "augment": (), "threshold": 0.0, "temperature": 1.0}
 

@@ -21,6 +21,7 @@ from tinyglass import (
     Recording,
     RecordingError,
     Settings,
+    Watch,
     evaluate,
     make_settings,
     predict,
@@ -30,7 +31,6 @@ from tinyglass import (
 from tinyglass import evaluation as module
 from tinyglass.evaluation import group_interval, make_score, r2, wilson_interval
 from tinyglass.prediction import answers
-from tinyglass.training import Watch
 
 QUICK = Settings(epochs=30, learning_rate=0.05, **PLAIN)
 

@@ -39,9 +39,9 @@ from tinyglass import (
     train,
     train_examples,
 )
+from tinyglass.fitting import validation_split
 from tinyglass.recordings import COURSE
 from tinyglass.storage import LOCK_NAME
-from tinyglass.training import validation_split
 
 CHECKPOINT, MODEL, RUN, REPORT = (
     "checkpoint.safetensors",

@@ -22,12 +22,12 @@ from sklearn.utils.multiclass import _check_partial_fit_first_call, check_classi
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from .errors import ArgumentError, DivergenceError
+from .fitting import Progress, Watch, train_examples
 from .network import Network, core_layers
 from .preparation import Examples
 from .printing import progress_bar
 from .runs import Run
 from .settings import Settings, make_settings, resolve
-from .training import Progress, Watch, train_examples
 
 SYNONYMS = {"identity": "linear", "logistic": "sigmoid"}  # scikit-learn's names
 FLOATS = [np.float64, np.float32]  # kept as they are; anything else becomes the first

@@ -14,6 +14,7 @@ import numpy as np
 
 from .baselines import fit_line, most_frequent, nearest_neighbours
 from .errors import ArgumentError, DivergenceError
+from .fitting import Progress, Watch
 from .network import Network, read_only
 from .parallel import in_parallel
 from .prediction import answers
@@ -21,7 +22,7 @@ from .preparation import check_channels, expected_outputs, find_classes, find_ta
 from .recordings import Recording
 from .settings import Settings
 from .splits import PUBLISHED, Fold, Split, find_groups, find_split, random_split
-from .training import Progress, Watch, train
+from .training import train
 from .units import same_units
 
 RESAMPLES = 2000

@@ -14,10 +14,11 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
 from .errors import ArgumentError
+from .fitting import Progress, Watch
 from .prediction import UNKNOWN, answers
 from .recordings import Recording
 from .settings import make_settings
-from .training import Progress, Watch, train
+from .training import train
 
 
 # A dataclass writes the __init__ that scikit-learn asks for: it keeps its arguments and does no more.

@@ -25,12 +25,12 @@ from .engine import (
     plan_of,
 )
 from .errors import ArgumentError
+from .fitting import SLICE, Progress, Watch, fingerprint_of, first_network, settle, without_choice
 from .network import Network, Preparation, core_layers, flatten, with_parameters
 from .parallel import JOBS
 from .preparation import Examples
 from .runs import CURVES, Outcome, Run
 from .settings import Settings, resolve
-from .training import SLICE, Progress, Watch, fingerprint_of, first_network, settle, without_choice
 
 OUTCOMES: dict[str, Outcome] = {
     "finished": "finished",

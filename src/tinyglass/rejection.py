@@ -11,12 +11,13 @@ import numpy as np
 
 from .choice import ACCEPTED, thinned
 from .errors import DivergenceError
+from .fitting import Watch
 from .parallel import in_parallel
 from .prediction import answers
 from .recordings import Recording
 from .settings import Settings
 from .splits import inner_folds
-from .training import Watch, train
+from .training import train
 
 PARTS = 3  # of the known recordings, left out in turn
 FEWEST_CLASSES = 3  # one is left out, and two are to be told apart

@@ -116,8 +116,9 @@ def _train(
     from ..errors import DivergenceError
     from ..evaluation import score_network
     from ..findings import find_problems
+    from ..fitting import Progress, Watch
     from ..report import write_report
-    from ..training import Progress, Watch, train
+    from ..training import train
 
     data, tested, trained, _ = work
     with progress_bar() as (show, message):

@@ -13,12 +13,13 @@ import numpy as np
 
 from ..engine import loss_and_gradient
 from ..errors import ArgumentError, DivergenceError, TinyglassError
+from ..fitting import Progress, Watch, train_examples
 from ..network import Network
 from ..preparation import Examples
 from ..recordings import Recording
 from ..runs import Run
 from ..settings import Settings, make_settings
-from ..training import Progress, Watch, make_examples, parted, train_examples
+from ..training import make_examples, parted
 from .case import Case, thinned
 from .diagnosis import CONSEQUENCES, SEVERITIES, Diagnosis
 

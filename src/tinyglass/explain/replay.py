@@ -15,12 +15,13 @@ from .. import network as networks
 from ..arithmetic import Gradient, Layer, Update
 from ..engine import batches_of, loss_and_gradient, order_of, rate_of, replay_on
 from ..errors import ArgumentError, DisagreementError
+from ..fitting import fingerprint_of, settle
 from ..network import Network, with_parameters
 from ..preparation import Examples
 from ..recordings import Recording
 from ..runs import Run
 from ..settings import Settings
-from ..training import fingerprint_of, make_examples, parted, settle
+from ..training import make_examples, parted
 from ..units import same_units
 from .working import Step, Working, map_arrays
 

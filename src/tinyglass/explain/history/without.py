@@ -10,11 +10,11 @@ import msgspec
 import numpy as np
 
 from ...errors import ArgumentError, DivergenceError, nearest
+from ...fitting import Watch, train_examples
 from ...network import Network, flatten
 from ...preparation import Examples
 from ...recordings import Recording
 from ...runs import Run
-from ...training import Watch, train_examples
 from ..explanation import Explanation, Section, Table
 from ..notation import PLAIN_STYLE, Notation, Style, make_notation
 from ..replay import restore
