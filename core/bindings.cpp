@@ -207,6 +207,7 @@ TINYGLASS_MODULE(TINYGLASS_CORE) {
     m.def("feedforward_float64", &feedforward<double>, "layers"_a, "parameters"_a, "inputs"_a);
     m.def("instruction_sets", &instruction_sets);
     m.def("kernels", &kernels_for, "batch"_a);
+    m.attr("isa") = TINYGLASS_ISA;
     m.def("measure_peak", &measure_peak, "seconds"_a, nb::call_guard<nb::gil_scoped_release>());
     m.def("set_threads", [](int n) { allowed_threads() = std::max(1, n); }, "n"_a);
     m.def("threads", [] { return allowed_threads().load(); });

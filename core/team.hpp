@@ -8,6 +8,7 @@
 #include <memory>
 #include <mutex>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #if defined(__x86_64__)
@@ -22,12 +23,30 @@ inline std::atomic<int> &allowed_threads() {
     return n;
 }
 
+// While one lives, teams that this thread makes have one member: others keep the machine busy.
+class OneThread {
+public:
+    explicit OneThread(bool wished = true) : before_(std::exchange(wished_(), wished_() || wished)) {}
+    OneThread(const OneThread &) = delete;
+    ~OneThread() { wished_() = before_; }
+
+    static bool is_wished() { return wished_(); }
+
+private:
+    const bool before_;
+
+    static bool &wished_() {
+        static thread_local bool wished = false;
+        return wished;
+    }
+};
+
 class Team {
 public:
     // Fewer multiplications, some 30 µs of one thread, are not worth a meeting that others may delay.
     static constexpr std::size_t smallest_job = 1'500'000;
 
-    explicit Team(int members = allowed_threads()) : members_(members) {}
+    Team() : members_(OneThread::is_wished() ? 1 : allowed_threads().load()) {}
     Team(const Team &) = delete;
 
     ~Team() {

@@ -11,11 +11,12 @@ import numpy as np
 import pytest
 
 from conftest import noisy_recordings
-from tinyglass import Recording, Run, Settings, Watch, evaluate, predict, train, train_examples
+from tinyglass import Recording, Run, Settings, Watch, evaluate, predict, train, train_many
 from tinyglass import choice as module
 from tinyglass import evaluation as evaluation_module
 from tinyglass.choice import ACCEPTED, INPUTS, MOST_RECORDINGS, is_open, thinned
 from tinyglass.prediction import answers, tempered
+from tinyglass.training import train_ready
 
 FIXED = {"inputs": ("raw",), "augment": (), "threshold": 0.0, "temperature": 1.0}
 
@@ -228,11 +229,11 @@ def test_nothing_is_tried_where_nothing_is_open(monkeypatch):
 def test_the_test_part_is_not_looked_at(monkeypatch):
     runs: list[Run] = []
 
-    def spy(recordings, settings, watch, classes=None):
-        runs.append(train(recordings, settings, watch, classes=classes))
-        return runs[-1]
+    def spy(ready, watch):
+        runs.extend(train_ready(ready, watch))
+        return runs[-len(ready) :]
 
-    monkeypatch.setattr(evaluation_module, "train", spy)
+    monkeypatch.setattr(evaluation_module, "train_ready", spy)
     recordings = shakes(30)
     test = shakes(10, seed=9)
     random = np.random.default_rng(77)
@@ -280,10 +281,11 @@ def test_what_is_kept_aside_to_stop_early_is_not_chosen_by(monkeypatch):
 def test_windows_of_one_recording_are_on_one_side_of_a_choice(monkeypatch):
     groups_of = []
 
-    def spy(examples, settings, preparation):
-        groups_of.append(set(examples.groups.tolist()))
-        return train_examples(examples, settings, watch=Watch(advise=False), preparation=preparation)
+    def spy(tables, *arguments, **options):
+        groups_of.extend(set(examples.groups.tolist()) for examples in tables)
+        return train_many(tables, *arguments, **options)
 
+    monkeypatch.setattr(module, "train_many", spy)
     recordings = hums(20, length=40)
     settings = Settings(epochs=2, inputs=("raw",), augment=(), window=10)
     module.choose(
@@ -292,7 +294,6 @@ def test_windows_of_one_recording_are_on_one_side_of_a_choice(monkeypatch):
             settings, task="classification", output="softmax", loss="cross_entropy", start="he"
         ),
         ("a", "b"),
-        spy,
     )
     assert len(groups_of) == 5
     assert all(len(groups) == 16 for groups in groups_of)
@@ -302,10 +303,11 @@ def test_persons_are_left_out_by_choices_too(monkeypatch):
     trained: list[set[str]] = []
     recordings = [replace(r, person=f"p{i // 6}") for i, r in enumerate(clouds(30, 2.0))]
 
-    def spy(examples, settings, preparation):
-        trained.append({recordings[i].person for i in set(examples.groups.tolist())})
-        return train_examples(examples, settings, watch=Watch(advise=False), preparation=preparation)
+    def spy(tables, *arguments, **options):
+        trained.extend({recordings[i].person for i in set(examples.groups.tolist())} for examples in tables)
+        return train_many(tables, *arguments, **options)
 
+    monkeypatch.setattr(module, "train_many", spy)
     settings = Settings(
         epochs=2,
         augment=(),
@@ -315,7 +317,7 @@ def test_persons_are_left_out_by_choices_too(monkeypatch):
         loss="cross_entropy",
         start="he",
     )
-    _, choice = module.choose(recordings, settings, ("a", "b"), spy)
+    _, choice = module.choose(recordings, settings, ("a", "b"))
     assert choice.grouping == "person"
     assert [len(people) for people in trained] == [4] * 5
 

@@ -21,7 +21,6 @@ from tinyglass import (
     Recording,
     RecordingError,
     Settings,
-    Watch,
     evaluate,
     make_settings,
     predict,
@@ -185,14 +184,17 @@ def test_progress_grows_to_1(course):
     assert seen[-1] == pytest.approx(1)
 
 
-def test_an_interrupted_training_interrupts_the_score(course, monkeypatch):
-    def interrupted(recordings, settings, watch: Watch, classes=None):
-        watch.interrupted = True
-        return train(recordings, settings, classes=classes)
+def test_an_interrupted_training_interrupts_the_score(course):
+    told = []
 
-    monkeypatch.setattr(module, "train", interrupted)
+    def stop(share):
+        told.append(share)
+        return share > 0.9
+
     with pytest.raises(KeyboardInterrupt):
-        evaluate(course, QUICK)
+        evaluate(course, msgspec.structs.replace(QUICK, epochs=100_000), progress=stop)
+    assert told == sorted(told)
+    assert told[-1] < 1
 
 
 # ---------------------------------------------------------------- figures

@@ -416,13 +416,19 @@ private:
     }
 };
 
-// Whether networks of this shape are faster together: larger ones leave no cache to their neighbours, and
-// the kernels for one network are as fast with them.
 template <class T>
-bool suits_lanes(const Plan &plan) {
+std::size_t bytes_of(const Plan &plan) {
     std::size_t n_parameters = 0;
     for (const Layer &layer : plan.layers) n_parameters += layer.n_parameters();
-    return n_parameters * sizeof(T) <= 16 * 1024;
+    return n_parameters * sizeof(T);
+}
+
+// Whether networks of this shape are faster together, as measured: larger ones leave no cache to their
+// neighbours, and the larger a batch, the better are the kernels for one network.
+template <class T>
+bool suits_lanes(const Plan &plan) {
+    const auto batch = static_cast<std::size_t>(plan.batch > 0 ? std::min<std::int64_t>(plan.batch, 16) : 16);
+    return bytes_of<T>(plan) * batch <= 16 * 1024;
 }
 
 // So many networks: in as many lanes as let all their parameters stay in the first cache, of which this is
@@ -431,10 +437,8 @@ template <class T>
 std::unique_ptr<Networks<T>> make_networks(const Plan &plan, std::size_t n_networks) {
     constexpr int wide = widest<T>, narrow = widest<T> > narrowest<T> ? wide / 2 : wide;
     constexpr std::size_t most_bytes = 16 * 1024;
-    std::size_t n_parameters = 0;
-    for (const Layer &layer : plan.layers) n_parameters += layer.n_parameters();
     if constexpr (sizeof(T) == 4)
-        if (n_networks > narrow && n_parameters * 2 * wide * sizeof(T) <= most_bytes)
+        if (n_networks > narrow && bytes_of<T>(plan) * 2 * wide <= most_bytes)
             return std::make_unique<ManyNetworks<T, wide, 2>>(plan);
     return std::make_unique<ManyNetworks<T, narrow, 1>>(plan);
 }

@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from functools import partial
 from typing import Any
 
 import msgspec
 import numpy as np
 
-from .errors import DivergenceError
+from .fitting import Watch
+from .many import train_many
 from .network import Network, Preparation
-from .parallel import in_parallel
 from .prediction import tempered
 from .preparation import (
     Examples,
@@ -29,7 +28,7 @@ from .preparation import (
     measure_recordings,
 )
 from .recordings import Recording
-from .runs import Candidate, Choice, Run
+from .runs import Candidate, Choice
 from .settings import Settings
 from .splits import Fold, inner_folds
 
@@ -48,8 +47,6 @@ MOST_ROWS = 4000  # with altered copies
 ACCEPTED = 0.95  # share of known gestures whose probability reaches the threshold
 TEMPERATURES = np.exp(np.linspace(math.log(0.2), math.log(5), 161))
 
-Fit = Callable[[Examples, Settings, Preparation], Run]
-
 
 def is_open(settings: Settings) -> bool:
     """Return whether the settings leave anything to be chosen by validation.
@@ -66,7 +63,6 @@ def choose(
     recordings: Sequence[Recording],
     settings: Settings,
     classes: Sequence[str] | None,
-    fit: Fit,
     tell: Callable[[float], Any] = lambda share: None,
 ) -> tuple[Settings, Choice | None]:
     """Return the settings with inputs, augmentation, temperature and threshold decided.
@@ -80,7 +76,6 @@ def choose(
     recordings : sequence of Recording, the training part
     settings : Settings
     classes : sequence of str, or None for regression
-    fit : function that trains on examples
     tell : function of the share that is done; if it returns True, ``KeyboardInterrupt`` is raised
 
     Returns
@@ -100,7 +95,7 @@ def choose(
     decided = _without_validation(recordings, settings, classes)
     if not folds:
         return decided, None
-    bench = _Bench(judged, settings, classes, folds, groups, fit)
+    bench = _Bench(judged, settings, classes, folds, groups)
     long_enough = np.median([recording.n_readings for recording in judged]) >= FEWEST_READINGS
     kinds = INPUTS if long_enough else INPUTS[:1]
     if settings.inputs != "auto":
@@ -175,10 +170,9 @@ class _Bench:
         classes: Sequence[str] | None,
         folds: Sequence[Fold],
         groups: np.ndarray,
-        fit: Fit,
     ) -> None:
         self.recordings, self.settings, self.classes = recordings, settings, classes
-        self.folds, self.fit = folds, fit
+        self.folds = folds
         self.Y = expected_outputs(recordings, classes)
         self.judged = np.sort(np.concatenate([fold.test for fold in folds]))
         self.expected = self.Y[self.judged]
@@ -197,12 +191,22 @@ class _Bench:
             if have is None or not kinds <= set(have.tables):
                 self.materials[augment] = self._measured(kinds, augment)
         jobs = [(wish, fold) for wish in new for fold in self.folds]
-        results = in_parallel([partial(self._answer, *job) for job in jobs], tell)
-        for number, wish in enumerate(new):
-            answers = np.zeros_like(self.Y)
-            for k, fold in enumerate(self.folds):
-                answers[fold.test] = results[number * len(self.folds) + k]
-            self.answers[wish] = answers[self.judged]
+        if not jobs:
+            return
+        made = [self._examples(*job) for job in jobs]
+        watch = Watch(lambda p: tell(p.epoch / p.epochs), advise=False)
+        runs = train_many(
+            [examples for examples, _ in made],
+            self.settings,
+            preparations=[preparation for _, preparation in made],
+            watch=watch,
+        )
+        if watch.interrupted:
+            raise KeyboardInterrupt
+        whole = {wish: np.zeros_like(self.Y) for wish in new}
+        for (wish, fold), run in zip(jobs, runs, strict=True):
+            whole[wish][fold.test] = self._answers(run.network, wish, fold)
+        self.answers |= {wish: answers[self.judged] for wish, answers in whole.items()}
 
     def _blank(self, recordings: Sequence[Recording], inputs: Sequence[str]) -> Preparation:
         s = self.settings
@@ -221,7 +225,10 @@ class _Bench:
             seed=self.settings.seed,
         )
 
-    def _answer(self, wish: tuple[tuple[str, ...], tuple[str, ...]], fold: Fold) -> np.ndarray:
+    def _examples(
+        self, wish: tuple[tuple[str, ...], tuple[str, ...]], fold: Fold
+    ) -> tuple[Examples, Preparation]:
+        """Return what is trained on where a fold is left out."""
         inputs, augment = wish
         material = self.materials[augment]
         blank = self._blank(self.recordings, inputs)
@@ -245,7 +252,14 @@ class _Bench:
             None if self.classes is None else tuple(self.classes),
             material.owner[rows],
         )
-        network = _trained(self.fit, examples, self.settings, preparation)
+        return examples, preparation
+
+    def _answers(
+        self, network: Network, wish: tuple[tuple[str, ...], tuple[str, ...]], fold: Fold
+    ) -> np.ndarray:
+        """Return a network's answers to what was left out."""
+        material, preparation = self.materials[wish[1]], network.preparation
+        assert preparation is not None
         tested = material.rows(fold.test)
         outputs = network.outputs(apply_rows(preparation, material, tested)).astype(float)
         if self.classes is None:
@@ -309,13 +323,6 @@ def count_copies(recordings: Sequence[Recording], settings: Settings, augment: S
         return 0
     hop = settings.hop or -(-settings.window // 2)
     return min(settings.copies, MOST_ROWS // count_pieces(recordings, settings.window, hop))
-
-
-def _trained(fit: Fit, examples: Examples, settings: Settings, preparation: Preparation) -> Network:
-    try:
-        return fit(examples, settings, preparation).network
-    except DivergenceError as error:
-        return error.run.network
 
 
 def _calibrate(

@@ -13,21 +13,21 @@ import msgspec
 import numpy as np
 
 from .baselines import fit_line, most_frequent, nearest_neighbours
-from .errors import ArgumentError, DivergenceError
-from .fitting import Progress, Watch
+from .errors import ArgumentError
+from .fitting import Watch
 from .network import Network, read_only
-from .parallel import in_parallel
 from .prediction import answers
 from .preparation import check_channels, expected_outputs, find_classes, find_task
 from .recordings import Recording
 from .settings import Settings
 from .splits import PUBLISHED, Fold, Split, find_groups, find_split, random_split
-from .training import train
+from .training import Ready, get_ready, train_ready
 from .units import same_units
 
 RESAMPLES = 2000
 Z = 1.959963984540054  # 95 % of a normal distribution lie within ± this
-CHOOSING = 0.8  # share of a training's time that its choices take
+CHOOSING = 0.8  # share of the time that choices take
+MOST_WAITING = 2**28  # bytes of examples that wait to be trained on at once
 
 
 @dataclass(frozen=True, eq=False)
@@ -250,49 +250,42 @@ class _Trial:
         return not isinstance(self.settings.class_weight, dict)
 
     def run(self, seeds: int, tell: Callable[[float], Any]) -> None:
-        """Train on each fold, with each seed."""
-        n, width = len(self.recordings), len(self.classes or (0,))
+        """Train on each fold, with each seed; what the first seed chose for a fold holds for the others."""
+        n, width, folds = len(self.recordings), len(self.classes or (0,)), self.split.folds
         self.outputs = [np.zeros((n, width)) for _ in range(seeds)]
-        for number, fold in enumerate(self.split.folds):
+        waiting: list[tuple[int, Fold, Ready]] = []
+        n_trained = 0  # folds
 
-            def told(share: float, begun: int = number) -> Any:
-                return tell((begun + share) / len(self.split.folds))
+        def done(n_chosen: float) -> float:
+            return (CHOOSING * n_chosen + (1 - CHOOSING) * n_trained) / len(folds)
 
-            networks = [self._train(fold, self.settings, partial(_from, told, 0.0, 1 / seeds), True)]
-            decided = self.decided[-1]
-            others = [
-                partial(self._train, fold, msgspec.structs.replace(decided, seed=self.settings.seed + k))
-                for k in range(1, seeds)
-            ]
-            networks += in_parallel(others, partial(_from, told, 1 / seeds, 1.0))
-            tested = [self.recordings[i] for i in fold.test]
-            for outputs, network in zip(self.outputs, networks, strict=True):
-                outputs[fold.test] = answers(network, tested)
-            self._compare(fold, networks[0])
+        for number, fold in enumerate(folds, 1):
+            told = partial(_from, tell, done(number - 1), done(number))
+            trained = [self.recordings[i] for i in fold.train]
+            first = get_ready(trained, self.settings, told, self.classes)
+            self.decided.append(first.settings)
+            waiting.append((0, fold, first))
+            for k in range(1, seeds):
+                own = msgspec.structs.replace(first.settings, seed=self.settings.seed + k)
+                waiting.append((k, fold, get_ready(trained, own, classes=self.classes)))
+            is_much = sum(ready.examples.X.nbytes for _, _, ready in waiting) > MOST_WAITING
+            if is_much or number == len(folds):
+                self._train(waiting, partial(_from, tell, done(number), number / len(folds)))
+                waiting.clear()
+                n_trained = number
         tell(1.0)
 
-    def _train(
-        self, fold: Fold, settings: Settings, tell: Callable[[float], Any] | None = None, first: bool = False
-    ) -> Network:
-        """Return a network trained on a fold, whether or not the training went well."""
-
-        def progress(p: Progress) -> Any:
-            done = p.epoch / p.epochs
-            return tell is not None and tell(
-                done * CHOOSING if p.stage == "choosing" else CHOOSING + done * (1 - CHOOSING)
-            )
-
-        watch = Watch(progress, advise=False)
-        try:
-            run = train([self.recordings[i] for i in fold.train], settings, watch, classes=self.classes)
-        except DivergenceError as error:
-            run = error.run
-            self.failed += 1
+    def _train(self, waiting: Sequence[tuple[int, Fold, Ready]], tell: Callable[[float], Any]) -> None:
+        """Train all that are ready, at once, and keep their answers, whether or not it went well."""
+        watch = Watch(lambda p: tell(p.epoch / p.epochs), advise=False)
+        runs = train_ready([ready for _, _, ready in waiting], watch)
         if watch.interrupted:
             raise KeyboardInterrupt
-        if first:
-            self.decided.append(run.settings)
-        return run.network
+        for (seed, fold, _), run in zip(waiting, runs, strict=True):
+            self.failed += run.outcome == "diverged"
+            self.outputs[seed][fold.test] = answers(run.network, [self.recordings[i] for i in fold.test])
+            if seed == 0:
+                self._compare(fold, run.network)
 
     def _compare(self, fold: Fold, network: Network) -> None:
         """Let the baselines answer to a fold, on the inputs of the network."""

@@ -155,8 +155,17 @@ def settle(
     Raises
     ------
     ArgumentError
-        If the loss is not defined for an expected output, or a weight cannot be used.
+        If the loss is not defined for an expected output, a weight cannot be used, or the parts differ in
+        their inputs or outputs.
     """
+    if validation is not None and _answers(validation) != _answers(examples):
+        raise ArgumentError(
+            "The examples have {} inputs, {} outputs and classes {}; those kept aside {}, {} and {}".format(
+                *_answers(examples), *_answers(validation)
+            ),
+            "validation",
+            "Keep examples of the same kind aside",
+        )
     for part in (examples, validation):
         if part is not None:
             check_targets(part, settings)
@@ -165,6 +174,10 @@ def settle(
         kept, aside = validation_split(examples.groups, examples.Y.argmax(axis=1), settings)
         examples, validation = examples.take(kept), examples.take(aside)
     return _of_mean_weight_one(examples), validation
+
+
+def _answers(examples: Examples) -> tuple[int, int, tuple[str, ...] | None]:
+    return examples.n_inputs, examples.n_outputs, examples.classes
 
 
 def fingerprint_of(examples: Examples, validation: Examples | None) -> str:

@@ -1,4 +1,4 @@
-"""Many networks of one shape, trained at once: the core gives each a lane of its vectors.
+"""Many networks trained at once: where they have one shape, the core gives each a lane of its vectors.
 
 A network does not notice the others: it gets the same bits whoever they are, and however many.
 """
@@ -6,7 +6,7 @@ A network does not notice the others: it gets the same bits whoever they are, an
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -17,6 +17,7 @@ from . import core
 from .engine import (
     LARGEST_TRAINING,
     baseline_loss,
+    batches_of,
     check_size,
     check_start,
     divergence,
@@ -27,7 +28,6 @@ from .engine import (
 from .errors import ArgumentError
 from .fitting import SLICE, Progress, Watch, fingerprint_of, first_network, settle, without_choice
 from .network import Network, Preparation, core_layers, flatten, with_parameters
-from .parallel import JOBS
 from .preparation import Examples
 from .runs import CURVES, Outcome, Run
 from .settings import Settings, resolve
@@ -39,42 +39,45 @@ OUTCOMES: dict[str, Outcome] = {
     "non_finite": "diverged",
     "saturated": "diverged",
 }
+OWN = ("seed", "rate", "epochs", "baseline")
+"""What each network of a group has for itself, of what the core is told about a training."""
 
 
 def train_many(
     examples: Examples | Sequence[Examples],
-    settings: Settings | None = None,
+    settings: Settings | Sequence[Settings] | None = None,
     *,
     seeds: Sequence[int] | None = None,
     learning_rates: Sequence[float] | None = None,
     starts: Network | Sequence[Network] | None = None,
-    validation: Examples | Sequence[Examples] | None = None,
+    validation: Examples | Sequence[Examples | None] | None = None,
     preparations: Preparation | Sequence[Preparation] | None = None,
     watch: Watch | None = None,
-    threads: int = JOBS,
+    threads: int | None = None,
 ) -> list[Run]:
-    """Train many networks of one shape at once, each on its own examples, from its own seed.
+    """Train many networks at once, each on its own examples, from its own seed, at its own learning rate.
 
     Each run is what `train_examples` would give but for rounding, and does not depend on the others.
-    Networks of more than 16 KiB (4,096 weights in float32) leave no cache to their neighbours: these
-    are trained one after another in each thread, as `train_examples` does.
-    Whatever is one instead of a sequence is the same for all networks.
+    Networks of one shape, whose settings differ in nothing but seed, learning rate and number of epochs,
+    learn side by side in the lanes of the core's vectors, up to 4,096 weights divided by the batch size
+    (or by 16, if that is larger). Larger ones are not faster together: they are trained one after another
+    in each thread, as `train_examples` does it.
 
     Parameters
     ----------
     examples : Examples, or one for each network
-        All with the same number of inputs and of outputs.
-    settings : Settings, optional; those of all networks, but for what follows
-    seeds : sequence of int, optional; otherwise all have that of the settings
-    learning_rates : sequence of float, optional; otherwise all have that of the settings
+    settings : Settings, or one for each network, optional
+    seeds : sequence of int, optional; otherwise those of the settings
+    learning_rates : sequence of float, optional; otherwise those of the settings
     starts : Network, or one for each, optional: where to start from
-        All of one shape. Otherwise weights are drawn from each network's seed.
+        Otherwise weights are drawn from each network's seed.
     validation : Examples, or one for each, optional
         Kept aside to stop early by; otherwise it is the share that the settings ask for.
     preparations : Preparation, or one for each, optional: what the inputs were made by
     watch : Watch, optional: progress and `about`
         A training of many leaves no checkpoints.
-    threads : int, among which the networks are dealt out; no bit depends on it
+    threads : int, optional, among which the networks are dealt out; no bit depends on it
+        Otherwise as many as large products use: `tinyglass.core.set_threads`.
 
     Returns
     -------
@@ -85,7 +88,7 @@ def train_many(
     Raises
     ------
     ArgumentError
-        If settings, examples or starting networks cannot be used, or do not fit together.
+        If settings, examples or starting networks cannot be used, or there are not as many of each.
 
     Examples
     --------
@@ -103,15 +106,26 @@ def train_many(
             "watch",
             "Leave `checkpoint` out, or train one by one",
         )
-    trainings = _prepare(
-        examples, settings or Settings(), seeds, learning_rates, starts, validation, preparations
-    )
-    if not trainings:
-        return []
-    module = core.find(trainings[0].settings.core, batch=1)[0]
-    many = _make(module, trainings, threads)
-    seconds = _drive(many, watch, max(t.settings.n_epochs for t in trainings)) / len(trainings)
-    return [_run_of(t, many.result(k), many.isa, watch.about, seconds) for k, t in enumerate(trainings)]
+    given = {
+        "examples": examples,
+        "settings": settings or Settings(),
+        "seeds": seeds,
+        "learning_rates": learning_rates,
+        "starts": starts,
+        "validation": validation,
+        "preparations": preparations,
+    }
+    trainings = _prepare(list(_spread(given)))
+    groups: dict[Any, list[int]] = {}
+    for k, training in enumerate(trainings):
+        groups.setdefault(training.kind, []).append(k)
+    told = _Told(watch, trainings)
+    runs: dict[int, Run] = {}
+    for group in groups.values():
+        runs |= zip(group, _train_group([trainings[k] for k in group], threads, told), strict=True)
+    if trainings and not watch.interrupted:
+        told(0.0, 0.0)
+    return [runs[k] for k in range(len(trainings))]
 
 
 class _Training(NamedTuple):
@@ -122,59 +136,33 @@ class _Training(NamedTuple):
     examples: Examples
     validation: Examples | None
     fingerprint: str
+    module: Any  # the compiled core
+    kernel: str  # or empty for the one that suits
+    plan: dict[str, Any]
+
+    @property
+    def kind(self) -> Any:
+        """What those have in common that learn side by side."""
+        shared = tuple(value for name, value in self.plan.items() if name not in OWN)
+        return self.module.isa, self.kernel, self.settings.precision, tuple(core_layers(self.start)), shared
+
+    @property
+    def work(self) -> float:
+        """Multiplications of an epoch, roughly, times epochs."""
+        weights = sum(layer.weights.size for layer in self.start.layers)
+        return float(self.examples.n_examples) * weights * self.settings.n_epochs
 
 
 # ---------------------------------------------------------------- from arguments to trainings
 
 
-def _prepare(
-    examples: Examples | Sequence[Examples],
-    settings: Settings,
-    seeds: Sequence[int] | None,
-    learning_rates: Sequence[float] | None,
-    starts: Network | Sequence[Network] | None,
-    validation: Examples | Sequence[Examples] | None,
-    preparations: Preparation | Sequence[Preparation] | None,
-) -> list[_Training]:
-    given = {
-        "examples": examples,
-        "seeds": settings.seed if seeds is None else seeds,
-        "learning_rates": settings.learning_rate if learning_rates is None else learning_rates,
-        "starts": starts,
-        "validation": validation,
-        "preparations": preparations,
+def _spread(given: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield the arguments of each network, where some are given once for all."""
+    several = {
+        name: value.tolist() if isinstance(value, np.ndarray) else list(value)
+        for name, value in given.items()
+        if isinstance(value, Sequence | np.ndarray)
     }
-    rows = _spread(given)
-    for name in ("examples", "validation"):
-        _check_tables(rows, name)
-    _check_memory(rows, settings)
-    settled = _Once(_settle)
-    trainings = []
-    for row in rows:
-        table, aside = row["examples"], row["validation"]
-        own = msgspec.structs.replace(settings, seed=row["seeds"], learning_rate=row["learning_rates"])
-        own = resolve(own, "regression" if table.classes is None else "classification")
-        own = without_choice(own, table.n_examples)
-        parted_by = own.seed if own.validation and aside is None else None
-        kept, aside, fingerprint = settled((id(table), id(aside), parted_by), table, aside, own)
-        start = row["starts"]
-        if start is None:
-            start = first_network(kept, own, preparation=row["preparations"])
-        else:
-            check_start(start, kept, own)
-        trainings.append(_Training(own, start, kept, aside, fingerprint))
-    _check_shapes([training.start for training in trainings])
-    return trainings
-
-
-def _spread(given: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return the arguments of each network, where some are given once for all."""
-    several = {}
-    for name, value in given.items():
-        if isinstance(value, np.ndarray):
-            several[name] = value.tolist()
-        elif isinstance(value, Sequence):
-            several[name] = list(value)
     counts = {name: len(values) for name, values in several.items()}
     if len(set(counts.values())) > 1:
         raise ArgumentError(
@@ -183,65 +171,54 @@ def _spread(given: dict[str, Any]) -> list[dict[str, Any]]:
             "the arguments",
             "Give as many of each, or one for all",
         )
-    n = next(iter(counts.values()), 1)
-    return [{name: several[name][k] if name in several else given[name] for name in given} for k in range(n)]
+    for k in range(next(iter(counts.values()), 1)):
+        yield {name: several[name][k] if name in several else value for name, value in given.items()}
 
 
-def _check_tables(rows: Sequence[dict[str, Any]], name: str) -> None:
-    """Refuse examples that one shape of network cannot take."""
-    for k, row in enumerate(rows):
-        table, first = row[name], rows[0]["examples"]
-        if table is None:
-            continue
-        if (table.n_inputs, table.n_outputs) != (first.n_inputs, first.n_outputs):
+def _prepare(rows: Sequence[dict[str, Any]]) -> list[_Training]:
+    resolved, settled, whole = _Once(_resolved), _Once(_settled), 0
+    trainings = []
+    for row in rows:
+        table, aside, start = row["examples"], row["validation"], row["starts"]
+        own = (row["seeds"], row["learning_rates"])
+        settings = resolved((id(row["settings"]), *own, table.classes is None), row["settings"], *own, table)
+        settings = without_choice(settings, table.n_examples)
+        sizes = start.sizes if start else (table.n_inputs, *settings.hidden, table.n_outputs)
+        whole += needed_bytes(sizes, 0, settings)
+        if whole > LARGEST_TRAINING:
             raise ArgumentError(
-                f"Expected {first.n_inputs} inputs and {first.n_outputs} outputs as for the first network, "
-                f"found {table.n_inputs} and {table.n_outputs}",
-                f"{name}[{k}]",
-                "Train networks of another shape in a call of their own",
+                f"{len(rows)} networks of {'-'.join(map(str, sizes))} need more than the "
+                f"{LARGEST_TRAINING / 2**30:g} GiB that are used to train at once",
+                "the arguments",
+                "Train them in several calls",
             )
-        if (table.classes is None) != (first.classes is None):
-            raise ArgumentError(
-                "Some examples are of classes, others of quantities",
-                f"{name}[{k}]",
-                "Train them in two calls",
-            )
+        parted_by = settings.seed if settings.validation and aside is None else None
+        key = (id(table), id(aside), id(row["settings"]), parted_by)
+        kept, aside, fingerprint, baseline = settled(key, table, aside, settings)
+        if start is None:
+            start = first_network(kept, settings, preparation=row["preparations"])
+        else:
+            check_start(start, kept, settings)
+        module, kernel = core.find(settings.core, batches_of(settings, kept.n_examples)[0])
+        plan = plan_of(settings) | {"baseline": baseline}
+        trainings.append(_Training(settings, start, kept, aside, fingerprint, module, kernel, plan))
+    return trainings
 
 
-def _settle(
-    examples: Examples, validation: Examples | None, settings: Settings
-) -> tuple[Examples, Examples | None, str]:
-    sizes = (examples.n_inputs, *settings.hidden, examples.n_outputs)
-    check_size(sizes, examples.n_examples, settings)
-    kept, aside = settle(examples, validation, settings)
-    return kept, aside, fingerprint_of(kept, aside)
+def _resolved(settings: Settings, seed: int | None, rate: float | None, table: Examples) -> Settings:
+    own = {"seed": seed, "learning_rate": rate}
+    own = {name: value for name, value in own.items() if value is not None}
+    settings = msgspec.structs.replace(settings, **own) if own else settings
+    return resolve(settings, "regression" if table.classes is None else "classification")
 
 
-def _check_shapes(starts: Sequence[Network]) -> None:
-    layers = core_layers(starts[0]) if starts else []
-    for k, start in enumerate(starts):
-        if core_layers(start) != layers:
-            raise ArgumentError(
-                f"It has layers {core_layers(start)}, the first network {layers}",
-                f"starts[{k}]",
-                "Train networks of another shape in a call of their own",
-            )
-
-
-def _check_memory(rows: Sequence[dict[str, Any]], settings: Settings) -> None:
-    """Refuse networks that would together need more memory than `LARGEST_TRAINING`, before making them."""
-    if not rows:
-        return
-    table, start = rows[0]["examples"], rows[0]["starts"]
-    sizes = (table.n_inputs, *settings.hidden, table.n_outputs) if start is None else start.sizes
-    needed = len(rows) * needed_bytes(sizes, 0, settings)
-    if needed > LARGEST_TRAINING:
-        raise ArgumentError(
-            f"{len(rows)} networks of {'-'.join(map(str, sizes))} need {needed / 2**30:,.1f} GiB to train "
-            f"at once, and at most {LARGEST_TRAINING / 2**30:g} GiB are used",
-            "the arguments",
-            "Train them in several calls",
-        )
+def _settled(
+    table: Examples, aside: Examples | None, settings: Settings
+) -> tuple[Examples, Examples | None, str, float]:
+    sizes = (table.n_inputs, *settings.hidden, table.n_outputs)
+    check_size(sizes, table.n_examples, settings, in_file=isinstance(table.X, np.memmap))
+    kept, aside = settle(table, aside, settings)
+    return kept, aside, fingerprint_of(kept, aside), baseline_loss(kept, settings)
 
 
 class _Once:
@@ -260,52 +237,70 @@ class _Once:
 # ---------------------------------------------------------------- the core
 
 
-def _make(module: Any, trainings: Sequence[_Training], threads: int) -> Any:
-    """Return the core's trainer of many, ready to run."""
-    settings, start = trainings[0].settings, trainings[0].start
-    kind = module.ManyFloat32 if settings.precision == "float32" else module.ManyFloat64
-    sizes, dtype = (start.n_inputs, start.n_outputs), np.dtype(settings.precision)
-    part, baseline = _Once(part_of), _Once(baseline_loss)
-    return kind(
-        core_layers(start),
-        plan_of(settings) | {"baseline": np.inf},
-        [t.settings.seed for t in trainings],
-        np.array([t.settings.learning_rate for t in trainings], np.float64),
-        np.array([t.settings.n_epochs for t in trainings], np.int64),
-        np.array([baseline(id(t.examples), t.examples, t.settings) for t in trainings], np.float64),
-        [part(id(t.examples), t.examples, sizes, dtype) for t in trainings],
-        [part(id(t.validation), t.validation, sizes, dtype) for t in trainings],
-        np.stack([flatten(t.start) for t in trainings]).astype(dtype),
-        threads,
-    )
+class _Told:
+    """Who is told how far all the groups are, one of which trains after another."""
+
+    def __init__(self, watch: Watch, trainings: Sequence[_Training]) -> None:
+        self.watch = watch
+        self.epochs = max((t.settings.n_epochs for t in trainings), default=1)
+        self.whole = sum(t.work for t in trainings)
+        self.done = 0.0
+
+    def __call__(self, share: float, work: float) -> bool:
+        """Tell what share of so much work is done besides what was done before; return whether to end."""
+        if self.watch.progress is None:
+            return False
+        epoch = (self.done + share * work) / self.whole * self.epochs
+        return bool(self.watch.progress(Progress(min(epoch, self.epochs), self.epochs, np.nan)))
 
 
-def _drive(many: Any, watch: Watch, epochs: int) -> float:
-    """Let the core train, slice by slice; return the seconds it took."""
+def _train_group(trainings: Sequence[_Training], threads: int | None, told: _Told) -> list[Run]:
+    """Train networks that have one shape, slice by slice."""
+    many, work = _make(trainings, threads), sum(t.work for t in trainings)
     began = time.perf_counter()
-
-    def tell() -> Any:
-        return watch.progress and watch.progress(Progress(many.share_done * epochs, epochs, np.nan))
-
     over = False
     try:
-        while not over and not tell():
+        while not (over or told.watch.interrupted or told(many.share_done, work)):
             over = many.run(SLICE)
     except KeyboardInterrupt:
         pass
-    watch.interrupted = not over
     if not over:
+        told.watch.interrupted = True
         many.stop()
-    else:
-        tell()
-    return time.perf_counter() - began
+    told.done += work
+    seconds = (time.perf_counter() - began) / len(trainings)
+    return [_run_of(t, many.result(k), told.watch.about, seconds) for k, t in enumerate(trainings)]
 
 
-def _run_of(
-    training: _Training, result: dict[str, Any], isa: str, about: dict[str, Any], seconds: float
-) -> Run:
+def _make(trainings: Sequence[_Training], threads: int | None) -> Any:
+    """Return the core's trainer of many, ready to run."""
+    settings, start, module, plan = (
+        trainings[0].settings,
+        trainings[0].start,
+        trainings[0].module,
+        trainings[0].plan,
+    )
+    kind = module.ManyFloat32 if settings.precision == "float32" else module.ManyFloat64
+    sizes, dtype = (start.n_inputs, start.n_outputs), np.dtype(settings.precision)
+    part = _Once(part_of)
+    return kind(
+        core_layers(start),
+        plan,
+        [t.plan["seed"] for t in trainings],
+        np.array([t.plan["rate"] for t in trainings], np.float64),
+        np.array([t.plan["epochs"] for t in trainings], np.int64),
+        np.array([t.plan["baseline"] for t in trainings], np.float64),
+        [part(id(t.examples), t.examples, sizes, dtype) for t in trainings],
+        [part(id(t.validation), t.validation, sizes, dtype) for t in trainings],
+        np.stack([flatten(t.start) for t in trainings]).astype(dtype),
+        trainings[0].kernel,
+        core.compiled.threads() if threads is None else threads,
+    )
+
+
+def _run_of(training: _Training, result: dict[str, Any], about: dict[str, Any], seconds: float) -> Run:
     run = Run(
-        settings=msgspec.structs.replace(training.settings, core=f"{isa}-{result['kernel']}"),
+        settings=msgspec.structs.replace(training.settings, core=f"{training.module.isa}-{result['kernel']}"),
         initial=training.start,
         network=with_parameters(training.start, result["parameters"]),
         **{name: result[name] for name in CURVES},

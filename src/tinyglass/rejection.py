@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import partial
 from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
 
 from .choice import ACCEPTED, thinned
-from .errors import DivergenceError
 from .fitting import Watch
-from .parallel import in_parallel
 from .prediction import answers
 from .recordings import Recording
 from .settings import Settings
 from .splits import inner_folds
-from .training import train
+from .training import get_ready, train_ready
 
 PARTS = 3  # of the known recordings, left out in turn
 FEWEST_CLASSES = 3  # one is left out, and two are to be told apart
@@ -79,16 +76,24 @@ def reject_left_out(
         return []
     decided = msgspec.structs.replace(settings, threshold=0.0, validation=0.0, patience=0)
     judged = thinned(recordings, settings)
-    jobs, places = [], []
+    jobs, ready, places = [], [], []
     for label in classes:
         known = [recording for recording in judged if recording.label != label]
         left_out = [recording for recording in judged if recording.label == label]
         if not left_out:
             continue
         for train_part, test_part in _parts(known, settings.seed):
-            jobs.append(partial(_sureness, train_part, test_part, left_out, _without(decided, label)))
+            jobs.append((test_part, left_out))
+            ready.append(get_ready(train_part, _without(decided, label)))
             places.append(label)
-    found = in_parallel(jobs, tell)
+    watch = Watch(lambda p: tell(p.epoch / p.epochs), advise=False)
+    runs = train_ready(ready, watch)
+    if watch.interrupted:
+        raise KeyboardInterrupt
+    found = [
+        tuple(answers(run.network, part).max(axis=1) for part in parts)
+        for run, parts in zip(runs, jobs, strict=True)
+    ]
     rejections = []
     for label in dict.fromkeys(places):
         own = [pair for pair, place in zip(found, places, strict=True) if place == label]
@@ -118,14 +123,3 @@ def _parts(known: list[Recording], seed: int) -> list[tuple[list[Recording], lis
     """Return parts that train and are tested; every known class is trained on."""
     folds = inner_folds(known, True, seed, PARTS)[0]
     return [([known[i] for i in fold.train], [known[i] for i in fold.test]) for fold in folds]
-
-
-def _sureness(
-    train_part: list[Recording], test_part: list[Recording], left_out: list[Recording], settings: Settings
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return the largest output for each recording of a known class, and of the one left out."""
-    try:
-        network = train(train_part, settings, Watch(advise=False)).network
-    except DivergenceError as error:
-        network = error.run.network
-    return answers(network, test_part).max(axis=1), answers(network, left_out).max(axis=1)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
@@ -10,6 +12,7 @@ import numpy as np
 from .choice import choose, count_copies, is_open
 from .fitting import Progress, Watch, train_examples, validation_split
 from .inputs import name_inputs
+from .many import train_many
 from .network import Preparation
 from .preparation import Examples, check_channels, find_classes, find_task, fit_preparation, prepare
 from .recordings import Recording
@@ -55,38 +58,92 @@ def train(
     >>> run.network.classes, run.epochs
     (('moving_away', 'moving_closer'), 100)
     """
-    settings = settings or Settings()
     watch = watch or Watch()
-    task = find_task(recordings, settings.task)
-    if classes is None and task == "classification":
-        classes = find_classes(recordings)
-    settings = resolve(settings, task)
-    recordings, converted = same_units(recordings)
-    kept, aside = parted(recordings, settings)
-    if is_open(settings):
-        wished = settings
-
-        def fit(examples: Examples, settings: Settings, preparation: Preparation) -> Run:
-            return train_examples(examples, settings, watch=Watch(advise=False), preparation=preparation)
-
-        tell = watch.progress or (lambda progress: None)
-        settings, choice = choose(
-            kept, settings, classes, fit, lambda share: tell(Progress(share, 1, np.nan, "choosing"))
-        )
-        watch.about |= {"wished": msgspec.to_builtins(wished), "choice": msgspec.to_builtins(choice)}
-    if converted:
-        watch.about |= {"converted": msgspec.to_builtins(converted)}
-    examples, validation, preparation = make_examples(kept, aside, settings, classes)
+    tell = watch.progress or (lambda progress: None)
+    ready = get_ready(
+        recordings,
+        settings or Settings(),
+        lambda share: tell(Progress(share, 1, np.nan, "choosing")),
+        classes,
+    )
+    watch.about |= ready.about
+    preparation = ready.preparation
     return train_examples(
-        examples,
-        settings,
-        validation=validation,
+        ready.examples,
+        ready.settings,
+        validation=ready.validation,
         watch=watch,
         preparation=preparation,
         input_names=name_inputs(
             preparation.inputs, preparation.channels, preparation.n_steps, preparation.rate_hz
         ),
     )
+
+
+class Ready(NamedTuple):
+    """What is left of recordings when there is nothing to do but to train.
+
+    Attributes
+    ----------
+    examples, validation : Examples; None where nothing is kept aside
+    settings : Settings, with every choice made
+    preparation : Preparation, fitted on the examples
+    about : dict, for the run: how the choice was made, which units were converted
+    """
+
+    examples: Examples
+    validation: Examples | None
+    settings: Settings
+    preparation: Preparation
+    about: dict[str, Any]
+
+
+def get_ready(
+    recordings: Sequence[Recording],
+    settings: Settings,
+    tell: Callable[[float], Any] = lambda share: None,
+    classes: Sequence[str] | None = None,
+) -> Ready:
+    """Choose what is open, and make the examples.
+
+    Parameters
+    ----------
+    recordings, settings, classes : see `train`
+    tell : function of the share of choosing that is done; if it returns True, ``KeyboardInterrupt`` is raised
+
+    Examples
+    --------
+    >>> from tinyglass import read_recordings
+    >>> get_ready(read_recordings(), Settings()).settings.inputs
+    ('raw',)
+    """
+    task = find_task(recordings, settings.task)
+    if classes is None and task == "classification":
+        classes = find_classes(recordings)
+    settings = resolve(settings, task)
+    recordings, converted = same_units(recordings)
+    kept, aside = parted(recordings, settings)
+    about: dict[str, Any] = {}
+    if is_open(settings):
+        wished = settings
+        settings, choice = choose(kept, settings, classes, tell)
+        about = {"wished": msgspec.to_builtins(wished), "choice": msgspec.to_builtins(choice)}
+    if converted:
+        about["converted"] = msgspec.to_builtins(converted)
+    examples, validation, preparation = make_examples(kept, aside, settings, classes)
+    return Ready(examples, validation, settings, preparation, about)
+
+
+def train_ready(ready: Sequence[Ready], watch: Watch) -> list[Run]:
+    """Train on everything that is ready, at once; see `train_many`."""
+    runs = train_many(
+        [r.examples for r in ready],
+        [r.settings for r in ready],
+        validation=[r.validation for r in ready],
+        preparations=[r.preparation for r in ready],
+        watch=watch,
+    )
+    return [replace(run, about=run.about | r.about) for run, r in zip(runs, ready, strict=True)]
 
 
 def parted(recordings: Sequence[Recording], settings: Settings) -> tuple[list[Recording], list[Recording]]:
