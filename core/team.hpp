@@ -2,7 +2,9 @@
 
 #pragma once
 
+#include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <cstddef>
 #include <memory>
@@ -53,66 +55,87 @@ public:
         {
             const std::lock_guard<std::mutex> lock(mutex_);
             over_ = true;
-            round_.fetch_add(1, std::memory_order_release);
         }
         wake_.notify_all();
         for (std::thread &thread : threads_) thread.join();
     }
 
-    // Calls part(from, to) for parts of 0 .. n, the calling thread taking the first.
+    // Calls part(from, to) for as many parts of 0 .. n as there are members. Who is free takes the next one,
+    // so that nobody waits for a thread that has not come.
     template <class Part>
     void share(std::size_t n, std::size_t multiplications, Part part) {
-        if (members_ < 2 || n < 2 || multiplications < smallest_job) return part(0, n);
+        if (members_ < 2 || n < 2 || multiplications < smallest_job || stays_alone()) return part(0, n);
         if (threads_.empty()) start();
-        const auto run = [&](int member) { part(n * member / members_, n * (member + 1) / members_); };
-        job_ = [](const void *context, int member) { (*static_cast<const decltype(run) *>(context))(member); };
+        const auto run = [&](int k) { part(n * k / members_, n * (k + 1) / members_); };
+        job_ = [](const void *context, int k) { (*static_cast<const decltype(run) *>(context))(k); };
         context_ = &run;
-        busy_.store(members_ - 1, std::memory_order_relaxed);
+        done_.store(0, std::memory_order_relaxed);
+        const auto began = Clock::now();
         {
             const std::lock_guard<std::mutex> lock(mutex_);
-            round_.fetch_add(1, std::memory_order_release);
+            left_.store(members_);
         }
         if (sleepers_.load() > 0) wake_.notify_all();
-        run(0);
-        for (int looks = 0; busy_.load(std::memory_order_acquire) > 0; ++looks) rest(looks);
+        while (take_part()) {
+        }
+        const auto ended = Clock::now();
+        for (int looks = 0; done_.load(std::memory_order_acquire) < members_; ++looks) rest(looks);
+        learn_from(Clock::now() - ended > ended - began);
     }
 
 private:
+    using Clock = std::chrono::steady_clock;
     static constexpr int patience = 2000;  // looks before a thread sleeps, some 30 µs
+    static constexpr int shortest_time_alone = 16, longest_time_alone = 4096;  // jobs
 
     const int members_;
     std::vector<std::thread> threads_;
-    std::atomic<std::size_t> round_{0};
-    std::atomic<int> busy_{0}, sleepers_{0};
+    std::atomic<int> left_{0}, done_{0};  // parts of the job
+    std::atomic<int> sleepers_{0};
+    std::atomic<bool> over_{false};
     void (*job_)(const void *, int) = nullptr;
     const void *context_ = nullptr;
-    bool over_ = false;
     std::mutex mutex_;
     std::condition_variable wake_;
+    int time_alone_ = shortest_time_alone, alone_for_ = 0;
+
+    // Where others keep the machine busy, a thread may stop in the midst of its part; then it is quicker to
+    // be alone for a while.
+    bool stays_alone() { return alone_for_ > 0 && alone_for_-- > 0; }
+    void learn_from(bool waited_long) {
+        if (waited_long) alone_for_ = time_alone_;
+        time_alone_ = waited_long ? std::min(2 * time_alone_, longest_time_alone) : shortest_time_alone;
+    }
+
+    // Does a part, if one is left. Who has taken one keeps the job from being over, and so its context alive.
+    bool take_part() {
+        int left = left_.load();
+        while (left > 0 && !left_.compare_exchange_weak(left, left - 1)) {
+        }
+        if (left <= 0) return false;
+        job_(context_, members_ - left);
+        done_.fetch_add(1, std::memory_order_release);
+        return true;
+    }
 
     void start() {
         for (int member = 1; member < members_; ++member)
-            threads_.emplace_back([this, member, seen = round_.load()]() mutable {
-                while (true) {
-                    seen = next_round(seen);
-                    if (over_) return;
-                    job_(context_, member);
-                    busy_.fetch_sub(1, std::memory_order_release);
-                }
+            threads_.emplace_back([this] {
+                while (wait_for_work()) take_part();
             });
     }
 
-    std::size_t next_round(std::size_t seen) {
+    // False when there will be no more.
+    bool wait_for_work() {
         for (int looks = 0; looks < patience; ++looks) {
-            const std::size_t now = round_.load(std::memory_order_acquire);
-            if (now != seen) return now;
+            if (left_.load() > 0) return true;
             rest(0);
         }
         std::unique_lock<std::mutex> lock(mutex_);
         ++sleepers_;
-        wake_.wait(lock, [&] { return round_.load(std::memory_order_acquire) != seen; });
+        wake_.wait(lock, [&] { return left_.load() > 0 || over_; });
         --sleepers_;
-        return round_.load(std::memory_order_acquire);
+        return !over_;
     }
 
     static void rest(int looks) {
