@@ -93,17 +93,15 @@ def find_ours() -> list[Contestant]:
     ]
 
 
-def start_tinyglass_many(cells: list[Cell]) -> ManyTrainer | None:
-    """Train many cells side by side, if this tinyglass can."""
-    train_many = getattr(tinyglass, "train_many", None)
-    if train_many is None:
-        return None
+def start_tinyglass_many(cells: list[Cell], threads: int | None = None) -> ManyTrainer:
+    """Train many cells side by side."""
     tables, starts = [examples_of(cell) for cell in cells], [network_of(cell) for cell in cells]
 
     runs: list[Any] = []
 
     def train(epochs: int) -> None:
-        runs[:] = train_many(tables, [settings_of(cell, epochs) for cell in cells], starts=starts)
+        settings = [settings_of(cell, epochs) for cell in cells]
+        runs[:] = tinyglass.train_many(tables, settings, starts=starts, threads=threads)
 
     return ManyTrainer(train, lambda: [parameters_of(run.network) for run in runs])
 

@@ -112,13 +112,13 @@ def _many(results: dict[str, Any]) -> str:
     return (
         "## Many networks\n\n"
         f"{first['networks']:,} networks, each with {first['examples']} examples, a start and a learning rate of its "
-        "own, batch 1: ns for one example of one network. One by one is on one thread; JAX uses all.\n\n"
+        "own, batch 1: ns for one example of one network. One by one is on one thread; at once and JAX on all.\n\n"
         + markdown(rows)
     )
 
 
 def _growth(results: dict[str, Any], drawn: set[str]) -> str:
-    lines = {name: line for name, line in results.get("growth", {}).items() if not isinstance(line, str)}
+    lines = results.get("growth", {})
     if not lines:
         return ""
     found = ", ".join(f"{name} {line['slope']:.2f}" for name, line in lines.items())

@@ -407,18 +407,23 @@ PEERS = (
 )
 
 
+MODULES = {"scikit-learn": "sklearn", "cynn": "cynn.kann"}
+
+
+def why_missing(peer: Contestant) -> str | None:
+    """Return why a peer is not there, or None where it is; imports it."""
+    try:
+        importlib.import_module(MODULES.get(peer.package, peer.package) or "math")
+    except ImportError as error:
+        return f"{peer.package} is not installed ({error})"
+    return None
+
+
 def find_peers() -> tuple[list[Contestant], dict[str, str]]:
     """Return the peers that are installed, and why others are not there."""
-    modules = {"scikit-learn": "sklearn", "cynn": "cynn.kann"}
-    found, missing = [], {}
-    for peer in PEERS:
-        try:
-            importlib.import_module(modules.get(peer.package, peer.package) or "math")
-        except ImportError as error:
-            missing[peer.name] = f"{peer.package} is not installed ({error})"
-        else:
-            found.append(peer)
-    return found, missing
+    reasons = {peer.name: why_missing(peer) for peer in PEERS}
+    missing = {name: reason for name, reason in reasons.items() if reason}
+    return [peer for peer in PEERS if peer.name not in missing], missing
 
 
 def start_jax_many(cells: list[Cell]) -> ManyTrainer:

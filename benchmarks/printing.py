@@ -114,14 +114,14 @@ def as_text(results: dict[str, Any], goals: Sequence[Goal]) -> Iterator[str]:
             million_rows(results)
         )
     for part in results.get("many", ()):
-        times = {name: number(r["median_ns"]) for name, r in part["contestants"].items()} | part["left_out"]
+        times = {name: number(r["median_ns"]) for name, r in part["contestants"].items()}
         yield f"\n{part['networks']:,} networks of {part['network']}, ns an example of one: " + "; ".join(
             f"{name} {value}" for name, value in times.items()
         )
     yield from many_disagreements(results.get("many", ()))
     yield from _sets_text(results.get("instruction_sets"))
     for name, line in results.get("growth", {}).items():
-        yield f"Growth with {name}: " + (line if isinstance(line, str) else f"exponent {line['slope']:.2f}")
+        yield f"Growth with {name}: exponent {line['slope']:.2f}"
     for job in results.get("whole_runs", ()):
         told = "; ".join(f"{name} {seconds:.2f} s" for name, seconds in job["seconds"].items())
         yield f"Whole run, {job['job']}: {told}"

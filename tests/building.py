@@ -17,11 +17,12 @@ ARM_COMPILER, ARM_EMULATOR = "aarch64-linux-gnu-g++", ("qemu-aarch64", "qemu-aar
 
 
 def flags_of(isa: str) -> list[str]:
-    """Return the compiler's flags of an instruction set."""
+    """Return the compiler's flags of the kernels for an instruction set."""
     lists = (ROOT / "CMakeLists.txt").read_text()
-    (common,) = re.findall(r"(-O\d [^$]*) \$\{FLAGS_", lists)
+    (common,) = re.findall(r"PRIVATE\s+(-ffp-contract=off [^$]*) \$\{FLAGS_\$\{isa\}\}", lists)
+    (optimization,) = re.findall(r"set\(FLAGS_kernels ([^)]*)\)", lists)
     own = re.findall(rf"set\(FLAGS_{isa} ([^)]*)\)", lists)
-    return ["-std=c++17", *common.split(), *" ".join(own).split()]
+    return ["-std=c++17", *optimization.split(), *common.split(), *" ".join(own).split()]
 
 
 def build(driver: str, isa: str, folder: Path) -> list[str]:

@@ -1,6 +1,5 @@
 """The benchmarks: that all contestants do the same maths, and that the program says so where one does not."""
 
-import importlib
 import json
 import sys
 import time
@@ -11,19 +10,28 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-ROOT = Path(__file__).parent.parent
+from conftest import ROOT
+
 sys.path.insert(0, str(ROOT))
 
-from benchmarks import __main__ as program  # noqa: E402
-from benchmarks import commands, measuring, ours, peers, printing, speed  # noqa: E402
-from benchmarks.cells import Cell, count_flops, count_weights, loss_of, make_cell, start_weights, trained  # noqa: E402
-from benchmarks.contestant import Contestant, Trainer  # noqa: E402
-from benchmarks.goals import best_peer, check_goals  # noqa: E402
-from benchmarks.page import write_page  # noqa: E402
+from benchmarks import __main__ as program
+from benchmarks import commands, measuring, ours, peers, printing, speed
+from benchmarks.cells import Cell, count_flops, count_weights, loss_of, make_cell, start_weights, trained
+from benchmarks.contestant import Contestant, Trainer
+from benchmarks.goals import best_peer, check_goals
+from benchmarks.page import write_page
 
 TINY = measuring.QUICK._replace(
     batches=(1, 8), examples=32, rounds=2, slice=0.001, pause=0.0, calls=1, longest_slice=0.01, longest=5.0
 )
+
+
+@pytest.fixture(autouse=True, scope="module")
+def no_peer_is_imported_here():
+    """JAX brings threads, and no process that has threads may fork, as later tests do."""
+    before = set(sys.modules)
+    yield
+    assert not {"jax", "torch", "cynn"} & (set(sys.modules) - before)
 
 
 def numpy_peer() -> Contestant:
@@ -62,24 +70,38 @@ def test_judge_descends_the_loss_it_names(maths):
         assert gradient == pytest.approx(slope, rel=1e-6)
 
 
-def everyone() -> list[Contestant]:
-    found, _ = peers.find_peers()
-    return [*ours.find_ours(), *(peer for peer in found if peer.maths in measuring.AGREEMENT)]
+# Trains cells of some batches by one contestant, and writes the parameters, or why there are none.
+CONTESTANT = """
+import json, sys
+from benchmarks import ours, peers
+from benchmarks.cells import make_cell
 
-
-@pytest.mark.parametrize("batch", [1, 8])
-@pytest.mark.parametrize("contestant", everyone(), ids=lambda contestant: contestant.name)
-@pytest.mark.filterwarnings("ignore")  # of other people's libraries
-def test_all_contestants_do_the_same(contestant, batch):
-    cell = make_cell((6, 5, 4, 2), batch, 64)
-    trainer = contestant.start(cell)
+contestant = next(c for c in [*ours.find_ours(), *peers.PEERS] if c.name == sys.argv[1])
+missing, found = peers.why_missing(contestant), []
+for batch in [] if missing else map(int, sys.argv[2:]):
+    trainer = contestant.start(make_cell((6, 5, 4, 2), batch, 64))
     trainer.train(5)
-    expected = trained(cell, 5, contestant.maths)
-    for (w, b), (wanted_w, wanted_b) in zip(trainer.parameters(), expected, strict=True):
-        tolerance = 1e-4 if contestant.maths == "same" else 1e-3
-        np.testing.assert_allclose(w, wanted_w, atol=tolerance)
-        np.testing.assert_allclose(b, wanted_b, atol=tolerance)
-    assert abs(np.subtract(expected[0][0], cell.start[0][0])).max() > 0.01  # there was something to learn
+    found.append([(w.tolist(), b.tolist()) for w, b in trainer.parameters()])
+print(json.dumps([missing, found]))
+"""
+EVERYONE = [peer for peer in (*ours.find_ours(), *peers.PEERS) if peer.maths in measuring.AGREEMENT]
+
+
+@pytest.mark.parametrize("contestant", EVERYONE, ids=lambda contestant: contestant.name)
+def test_all_contestants_do_the_same(contestant, python):
+    done = python(CONTESTANT, contestant.name, 1, 8, cwd=ROOT)
+    assert done.returncode == 0, done.stderr
+    missing, found = json.loads(done.stdout)
+    if missing:
+        pytest.skip(missing)
+    tolerance = 1e-4 if contestant.maths == "same" else 1e-3
+    for batch, parameters in zip((1, 8), found, strict=True):
+        cell = make_cell((6, 5, 4, 2), batch, 64)
+        expected = trained(cell, 5, contestant.maths)
+        for (w, b), (wanted_w, wanted_b) in zip(parameters, expected, strict=True):
+            np.testing.assert_allclose(w, wanted_w, atol=tolerance)
+            np.testing.assert_allclose(b, wanted_b, atol=tolerance)
+        assert abs(np.subtract(expected[0][0], cell.start[0][0])).max() > 0.01  # there was something to learn
 
 
 def forgetful(cell: Cell) -> Trainer:
@@ -190,18 +212,29 @@ def test_goals_are_judged_by_the_figures():
     assert goals["the largest compiled core"].reached is None
 
 
-def test_a_peer_that_is_not_installed_is_named(monkeypatch):
-    real = importlib.import_module
+FINDS_PEERS = """
+import json, sys
 
-    def without_torch(name: str, *rest: object) -> object:
-        if name == "torch":
-            raise ImportError("No module named 'torch'")
-        return real(name, *rest)
+class WithoutSome:
+    def find_spec(name, path=None, target=None):
+        if name.partition(".")[0] in ("torch", "jax", "cynn"):
+            raise ModuleNotFoundError(f"No module named {name!r}")
 
-    monkeypatch.setattr(peers.importlib, "import_module", without_torch)
-    found, missing = peers.find_peers()
-    assert set(missing) >= {"PyTorch 1", "PyTorch 2"}
-    assert {"NumPy", "scikit-learn", "pure Python"} <= {peer.name for peer in found}
+sys.meta_path.insert(0, WithoutSome)
+from benchmarks import peers
+
+found, missing = peers.find_peers()
+print(json.dumps([[peer.name for peer in found], missing]))
+"""
+
+
+def test_a_peer_that_is_not_installed_is_named(python):
+    done = python(FINDS_PEERS, cwd=ROOT)
+    assert done.returncode == 0, done.stderr
+    found, missing = json.loads(done.stdout)
+    assert set(missing) == {"JAX", "PyTorch 1", "PyTorch 2", "FANN", "KANN"}
+    assert missing["PyTorch 1"] == "torch is not installed (No module named 'torch')"
+    assert set(found) == {"NumPy", "scikit-learn", "pure Python"}
 
 
 def test_course_cell_holds_the_ten_recordings():

@@ -5,12 +5,14 @@ Where this machine is no ARM, they are cross-compiled and run in an emulator.
 
 import struct
 import subprocess
+from types import SimpleNamespace
 
+import msgspec
 import numpy as np
 import pytest
 
 from building import build
-from test_core import ENDINGS, FOR_EVER, PRECISIONS, TRAINABLE, difference, make_case, trainer_of
+from test_core import ENDINGS, FOR_EVER, PRECISIONS, TRAINABLE, Case, difference, make_case, trainer_of
 from test_kernels import NEAR
 from tinyglass import core
 from tinyglass.arithmetic import ACTIVATIONS, LOSSES, OPTIMIZERS, SCHEDULES
@@ -35,12 +37,21 @@ def described(case):
     return struct.pack(f"{len(numbers)}d", *numbers)
 
 
-def trained(program, case, kernel):
-    """Return losses, validation losses and weights (in the core's order) of a case that a program trains."""
-    words = [*program, case.settings.precision, kernel]
+def trained(program, case, kernel, n_networks):
+    """Return losses, validation losses and weights (in the core's order) of each network that a program trains."""
+    words = [*program, case.settings.precision, kernel, str(n_networks)]
     done = subprocess.run(words, input=described(case), capture_output=True)
     assert done.returncode == 0, (words, done.stderr)
-    return np.split(np.frombuffer(done.stdout), np.cumsum([case.settings.epochs] * 2))
+    of_each = np.split(np.frombuffer(done.stdout), n_networks)
+    return [np.split(numbers, np.cumsum([case.settings.epochs] * 2)) for numbers in of_each]
+
+
+def network_of(case, k):
+    """Return the case of the k-th of many networks, as tests/drivers/training.cpp makes it."""
+    n, e = case.examples.n_examples - k, case.examples
+    weight = None if e.weight is None else e.weight[:n]
+    own = msgspec.structs.replace(case.settings, seed=case.settings.seed + k)
+    return Case(case.network, SimpleNamespace(X=e.X[:n], Y=e.Y[:n], weight=weight), own)
 
 
 def some_case(number, batch, precision):
@@ -71,10 +82,13 @@ def test_the_kernels_for_arm_train_as_the_obvious_one_does_here(tmp_path):
     for precision in PRECISIONS:
         for number, (batch, kernel) in enumerate(4 * choices):
             case = some_case(number, batch, precision)
-            here = trainer_of(case, case.examples, kernel="plain")
-            assert here.run(FOR_EVER) == "finished"
-            state, near, what = here.state(), NEAR[precision], (precision, number, batch, kernel)
-            losses, validation_losses, parameters = trained(program, case, kernel)
-            assert losses == pytest.approx(state["losses"], rel=near), what
-            assert validation_losses == pytest.approx(state["validation_losses"], rel=near), what
-            assert difference(parameters, here.parameters) <= near, what
+            n_networks = (1, 3, 7, 19)[number // len(choices)] if kernel == "many" else 1
+            for k, found in enumerate(trained(program, case, kernel, n_networks)):
+                own = network_of(case, k)
+                here = trainer_of(own, own.examples, kernel="plain")
+                assert here.run(FOR_EVER) == "finished"
+                state, near, what = here.state(), NEAR[precision], (precision, number, batch, kernel, k)
+                losses, validation_losses, parameters = found
+                assert losses == pytest.approx(state["losses"], rel=near), what
+                assert validation_losses == pytest.approx(state["validation_losses"], rel=near), what
+                assert difference(parameters, here.parameters) <= near, what

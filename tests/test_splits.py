@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections import Counter
 from dataclasses import replace
 from itertools import product
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sklearn.model_selection import KFold, StratifiedKFold
 
 from tinyglass import ArgumentError, Recording, Settings, evaluate
 from tinyglass import evaluation as evaluation_module
@@ -420,3 +422,24 @@ def test_a_score_leaves_persons_out_and_says_so(trained_on):
     assert "4 persons" in score.in_words
     assert score.random is not None
     assert evaluate(recordings, QUICK, split="recording").random is None
+
+
+@pytest.mark.parametrize("classification", [True, False])
+@given(
+    labels=st.lists(st.sampled_from("edcba"), min_size=2, max_size=60),
+    n_parts=st.integers(2, 12),
+    seed=st.integers(0, 2**40),
+)
+def test_parts_are_those_of_scikit_learn(classification, labels, n_parts, seed):
+    recordings = [recording(number, label) for number, label in enumerate(labels)]
+    most = max(Counter(labels).values())
+    n_parts = min(n_parts, len(labels))
+    kind = KFold
+    if classification and most > 1:
+        kind, n_parts = StratifiedKFold, min(n_parts, most)
+    splitter = kind(n_parts, shuffle=True, random_state=seed % 2**32)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # a label of fewer recordings than parts
+        expected = [(train.tolist(), test.tolist()) for train, test in splitter.split(labels, labels)]
+    found = in_parts(recordings, np.arange(len(labels)), n_parts, classification, seed)
+    assert [(fold.train.tolist(), fold.test.tolist()) for fold in found] == [e for e in expected if e[1]]
