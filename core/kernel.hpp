@@ -105,6 +105,10 @@ public:
     // examples at least, and on to where it may pause. Returns how many.
     virtual std::size_t learn(const std::uint32_t *order, std::size_t n, std::size_t wanted, Tally<T> &tally) = 0;
 
+    // Looks at the examples position .. end that are kept aside, between two epochs; false if this kernel
+    // leaves that to `Feedforward`. weight: Σ weight of all that were looked at
+    virtual bool look(const Examples<T> &, std::size_t, std::size_t, Tally<T> &, double &) { return false; }
+
     // Outputs and deltas (times the example's weight) of all layers, of example k of the last call
     // of `learn` that wanted a single one.
     virtual void signals(std::size_t k, T *outputs, T *deltas) const = 0;

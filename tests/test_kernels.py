@@ -427,12 +427,8 @@ def test_ctrl_c_ends_every_kernel_within_a_second_with_what_it_had_reached(batch
 
 def as_one_of_many(examples, wished, validation=None):
     """Return the run of one network by the kernel for many, also where it leaves the finite numbers."""
-    if (
-        validation is not None
-    ):  # its losses are those of `many` only among others, or where it is all of these
-        return train_many([examples], wished, validation=[validation])[0]
     try:
-        return train_examples(examples, wished, watch=Watch(advise=False))
+        return train_examples(examples, wished, validation=validation, watch=Watch(advise=False))
     except DivergenceError as error:
         return error.run
 

@@ -16,7 +16,7 @@ from sklearn.model_selection import KFold, StratifiedKFold
 from tinyglass import ArgumentError, Recording, Settings, evaluate
 from tinyglass import evaluation as evaluation_module
 from tinyglass.splits import SPLITS, Split, find_groups, find_split, in_parts, inner_folds, random_split
-from tinyglass.training import train
+from tinyglass.training import get_ready
 
 KINDS = ("person", "device", "session")
 QUICK = Settings(inputs=("raw",), augment=(), threshold=0.0, temperature=1.0, epochs=2)
@@ -385,11 +385,11 @@ def trained_on(monkeypatch):
     """The sources of the recordings of each training of a score."""
     calls: list[set[str]] = []
 
-    def spy(recordings, settings, watch, classes=None):
+    def spy(recordings, *arguments, **options):
         calls.append({r.source for r in recordings})
-        return train(recordings, settings, watch, classes=classes)
+        return get_ready(recordings, *arguments, **options)
 
-    monkeypatch.setattr(evaluation_module, "train", spy)
+    monkeypatch.setattr(evaluation_module, "get_ready", spy)
     return calls
 
 

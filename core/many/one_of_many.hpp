@@ -6,6 +6,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <numeric>
+#include <vector>
 
 #include "networks.hpp"
 
@@ -59,13 +61,9 @@ public:
 
     // Alone.
     std::size_t learn(const std::uint32_t *order, std::size_t n, std::size_t wanted, Tally<T> &tally) override {
-        if (!alone_) {
-            table_ = std::make_unique<Table<T>>(plan_, train_);
-            alone_ = make_networks<T>(plan_, 1);
-        }
-        if (networks_ != alone_.get()) join(*alone_, 0);
-        auto &lane = alone_->lanes[0];
+        auto &lane = own_lane();
         if (position_ == 0) {
+            if (!table_) table_ = std::make_unique<Table<T>>(plan_, train_);
             lane.shown = {table_->rows.data(), order, n};
             lane.updates = this->updates;
             alone_->begin(0, false);
@@ -80,6 +78,23 @@ public:
         return taken;
     }
 
+    bool look(const Examples<T> &aside, std::size_t position, std::size_t end, Tally<T> &tally,
+              double &weight) override {
+        auto &lane = own_lane();
+        if (position == 0) {
+            if (!aside_) aside_ = std::make_unique<Table<T>>(plan_, aside);
+            as_they_come_.resize(aside.n);
+            std::iota(as_they_come_.begin(), as_they_come_.end(), 0u);
+            lane.shown = {aside_->rows.data(), as_they_come_.data(), aside.n};
+            alone_->begin(1, false);
+        }
+        lane.tally = tally;
+        alone_->look(position, end);
+        tally = lane.tally;
+        weight = lane.weight;
+        return true;
+    }
+
     void signals(std::size_t, T *outputs, T *deltas) const override {
         networks_->signals(lane_, outputs, deltas);
     }
@@ -91,9 +106,16 @@ private:
     State<T> rest_;                    // while it is in no lane
     Networks<T> *networks_ = nullptr;  // where it has lane_
     std::size_t lane_ = 0;
-    std::unique_ptr<const Table<T>> table_;
     std::unique_ptr<Networks<T>> alone_;
-    std::size_t position_ = 0;  // alone, in the epoch
+    std::unique_ptr<const Table<T>> table_, aside_;
+    std::vector<std::uint32_t> as_they_come_;  // 0, 1, …: the order of validation
+    std::size_t position_ = 0;                 // in the epoch
+
+    typename Networks<T>::Lane &own_lane() {
+        if (!alone_) alone_ = make_networks<T>(plan_, 1);
+        if (networks_ != alone_.get()) join(*alone_, 0);
+        return alone_->lanes[0];
+    }
 };
 
 }  // namespace tinyglass
