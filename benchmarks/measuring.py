@@ -57,7 +57,7 @@ class Budget(NamedTuple):
     pause: float
 
 
-FULL = Budget(BATCHES, EXAMPLES, rounds=9, slice=0.1, calls=100, longest_slice=1.0, longest=10.0, pause=0.05)
+FULL = Budget(BATCHES, EXAMPLES, rounds=5, slice=0.1, calls=100, longest_slice=1.0, longest=2.5, pause=0.05)
 QUICK = Budget(
     QUICK_BATCHES, QUICK_EXAMPLES, rounds=3, slice=0.01, calls=10, longest_slice=0.15, longest=0.1, pause=0.01
 )
