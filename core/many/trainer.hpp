@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <numeric>
 #include <string>
 #include <thread>
@@ -21,25 +22,23 @@ template <class T>
 class ManyTrainer {
 public:
     // The plans differ in seed, rate, epochs and baseline only. Where the trainers' kernels are "many", they
-    // learn together, otherwise one after another. They are dealt out to the threads beforehand, those with
+    // learn together, otherwise one after another. Threads take the next as they become free, those with
     // many examples first.
     [[gnu::cold]] ManyTrainer(std::vector<std::unique_ptr<Trainer<T>>> trainers, std::size_t n_threads)
         : trainers_(std::move(trainers)), results_(trainers_.size()) {
-        std::vector<std::size_t> order(trainers_.size());
-        std::iota(order.begin(), order.end(), std::size_t{0});
-        std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
-            return trainers_[a]->train().n > trainers_[b]->train().n;
+        waiting_.resize(trainers_.size());
+        std::iota(waiting_.rbegin(), waiting_.rend(), std::size_t{0});
+        std::stable_sort(waiting_.begin(), waiting_.end(), [&](std::size_t a, std::size_t b) {
+            return trainers_[a]->train().n < trainers_[b]->train().n;
         });
-        std::reverse(order.begin(), order.end());  // the next is taken from the end
-        crews_.resize(std::clamp<std::size_t>(n_threads, 1, order.size()));
-        for (std::size_t k = 0; k < order.size(); ++k) crews_[k % crews_.size()].waiting.push_back(order[k]);
+        crews_ = std::vector<Crew>(std::clamp<std::size_t>(n_threads, 1, trainers_.size()));
         std::size_t longest = 0;
         for (const auto &trainer : trainers_) longest = std::max(longest, trainer->validation().n);
         as_they_come_.resize(longest);
         std::iota(as_they_come_.begin(), as_they_come_.end(), 0u);
         if (trainers_.front()->kernel() != std::string("many")) return;
         for (Crew &crew : crews_) {
-            crew.networks = make_networks<T>(trainers_.front()->plan, crew.waiting.size());
+            crew.networks = make_networks<T>(trainers_.front()->plan, trainers_.size() / crews_.size());
             crew.seats.resize(crew.networks->lanes.size());
         }
     }
@@ -66,9 +65,9 @@ public:
                 results_[seat.who] = trainer(seat).pause_epoch(seat.learnt, position);
                 stand_up(seat, lane);
             });
-            crew.waiting.clear();
             crew.phase = Phase::over;
         }
+        waiting_.clear();
     }
 
     std::size_t size() const { return trainers_.size(); }
@@ -103,11 +102,11 @@ private:
         Tally<T> learnt;
     };
 
-    // What one thread does: networks that learn together, and those that wait for a lane.
+    // What one thread does: networks that learn together, or one that learns alone.
     struct Crew {
         std::unique_ptr<Networks<T>> networks;
-        std::vector<std::size_t> waiting;  // the next one last
-        std::vector<Seat> seats;           // [lanes]
+        std::vector<Seat> seats;  // [lanes]
+        std::size_t who = nobody;
         Phase phase = Phase::between_epochs;
         std::size_t position = 0;
         bool same = false;  // all sit where they sat in the last epoch
@@ -116,6 +115,8 @@ private:
     std::vector<std::unique_ptr<Trainer<T>>> trainers_;
     std::vector<Status> results_;
     std::vector<Crew> crews_;
+    std::vector<std::size_t> waiting_;  // the next one last
+    std::mutex taking_;
     std::vector<std::uint32_t> as_they_come_;  // 0, 1, …: the order of validation
 
     Trainer<T> &trainer(const Seat &seat) { return *trainers_[seat.who]; }
@@ -139,13 +140,24 @@ private:
     }
 
     void run_one_by_one(Crew &crew, Clock::time_point deadline) {
-        for (; !crew.waiting.empty(); crew.waiting.pop_back()) {
-            const std::size_t who = crew.waiting.back();
+        while (true) {
+            if (crew.who == nobody) crew.who = take_next();
+            if (crew.who == nobody) break;
             const std::chrono::duration<double> left = deadline - Clock::now();
-            results_[who] = trainers_[who]->run(left.count());
-            if (results_[who] == Status::paused) return;
+            results_[crew.who] = trainers_[crew.who]->run(left.count());
+            if (results_[crew.who] == Status::paused) return;
+            crew.who = nobody;
         }
         crew.phase = Phase::over;
+    }
+
+    // Who has waited longest, or nobody.
+    std::size_t take_next() {
+        const std::lock_guard<std::mutex> lock(taking_);
+        if (waiting_.empty()) return nobody;
+        const std::size_t who = waiting_.back();
+        waiting_.pop_back();
+        return who;
     }
 
     // True at the end of the phase.
@@ -162,11 +174,12 @@ private:
     }
 
     void begin_epoch(Crew &crew) {
-        for (std::size_t k = 0; k < crew.seats.size() && !crew.waiting.empty(); ++k)
+        for (std::size_t k = 0; k < crew.seats.size(); ++k)
             if (crew.seats[k].who == nobody) {
-                sit_down(crew, crew.seats[k], crew.waiting.back());
+                const std::size_t who = take_next();
+                if (who == nobody) break;
+                sit_down(crew, crew.seats[k], who);
                 network(crew.seats[k]).join(*crew.networks, k);
-                crew.waiting.pop_back();
                 crew.same = false;
             }
         bool anybody = false;
