@@ -332,7 +332,7 @@ def test_what_does_not_fit_together_is_refused(arguments, said):
 
 def test_more_networks_than_fit_into_the_memory_are_refused():
     with pytest.raises(ArgumentError, match="GiB that are used to train at once"):
-        train_many(table(1, 5), Settings(hidden=(2000,), epochs=1), seeds=range(20_000))
+        train_many(table(1, 5), Settings(hidden=(2000,), epochs=1), seeds=range(100_000))
 
 
 def test_runs_are_saved_and_read_as_any_other(tmp_path):

@@ -7,10 +7,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tinyglass import Recording, Settings, train
+from tinyglass import Recording, Settings
 from tinyglass import rejection as module
 from tinyglass.choice import ACCEPTED
 from tinyglass.rejection import reject_left_out
+from tinyglass.training import get_ready
 
 FIXED = Settings(inputs=("raw",), augment=(), threshold=0.0, temperature=1.0, epochs=40)
 
@@ -70,9 +71,9 @@ def test_the_class_left_out_is_never_trained_on_and_each_known_recording_is_judg
 
     def spy(recordings, *arguments, **options):
         calls.append(list(recordings))
-        return train(recordings, *arguments, **options)
+        return get_ready(recordings, *arguments, **options)
 
-    monkeypatch.setattr(module, "train", spy)
+    monkeypatch.setattr(module, "get_ready", spy)
     recordings = at({"a": (-9.0, 0.0), "b": (0.0, 0.0), "c": (9.0, 0.0)}, n=6)
     reject_left_out(recordings, FIXED, ("a", "b", "c"))
     trained = [tuple(sorted({r.label for r in call})) for call in calls]
@@ -93,9 +94,9 @@ def test_persons_are_left_out_where_they_are_named(monkeypatch):
 
     def spy(recordings, *arguments, **options):
         calls.append({r.person for r in recordings})
-        return train(recordings, *arguments, **options)
+        return get_ready(recordings, *arguments, **options)
 
-    monkeypatch.setattr(module, "train", spy)
+    monkeypatch.setattr(module, "get_ready", spy)
     places = {"a": (-9.0, 0.0), "b": (0.0, 0.0), "c": (9.0, 0.0)}
     recordings = [r for k in range(6) for r in at(places, 3, k, person=f"p{k}")]
     reject_left_out(recordings, FIXED, ("a", "b", "c"))

@@ -268,6 +268,8 @@ class _Trial:
             for k in range(1, seeds):
                 own = msgspec.structs.replace(first.settings, seed=self.settings.seed + k)
                 waiting.append((k, fold, get_ready(trained, own, classes=self.classes)))
+            if told(1.0):
+                raise KeyboardInterrupt
             is_much = sum(ready.examples.X.nbytes for _, _, ready in waiting) > MOST_WAITING
             if is_much or number == len(folds):
                 self._train(waiting, partial(_from, tell, done(number), number / len(folds)))

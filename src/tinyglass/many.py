@@ -39,6 +39,7 @@ OUTCOMES: dict[str, Outcome] = {
     "non_finite": "diverged",
     "saturated": "diverged",
 }
+KEPT = 4  # as large a part of what a network needs in training is kept after it
 OWN = ("seed", "rate", "epochs", "baseline")
 """What each network of a group has for itself, of what the core is told about a training."""
 
@@ -122,7 +123,8 @@ def train_many(
     told = _Told(watch, trainings)
     runs: dict[int, Run] = {}
     for group in groups.values():
-        runs |= zip(group, _train_group([trainings[k] for k in group], threads, told), strict=True)
+        for portion in _in_portions(trainings, group):
+            runs |= zip(portion, _train_group([trainings[k] for k in portion], threads, told), strict=True)
     if trainings and not watch.interrupted:
         told(0.0, 0.0)
     return [runs[k] for k in range(len(trainings))]
@@ -176,22 +178,14 @@ def _spread(given: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def _prepare(rows: Sequence[dict[str, Any]]) -> list[_Training]:
-    resolved, settled, whole = _Once(_resolved), _Once(_settled), 0
+    _check_memory(rows)
+    resolved, settled = _Once(_resolved), _Once(_settled)
     trainings = []
     for row in rows:
         table, aside, start = row["examples"], row["validation"], row["starts"]
         own = (row["seeds"], row["learning_rates"])
         settings = resolved((id(row["settings"]), *own, table.classes is None), row["settings"], *own, table)
         settings = without_choice(settings, table.n_examples)
-        sizes = start.sizes if start else (table.n_inputs, *settings.hidden, table.n_outputs)
-        whole += needed_bytes(sizes, 0, settings)
-        if whole > LARGEST_TRAINING:
-            raise ArgumentError(
-                f"{len(rows)} networks of {'-'.join(map(str, sizes))} need more than the "
-                f"{LARGEST_TRAINING / 2**30:g} GiB that are used to train at once",
-                "the arguments",
-                "Train them in several calls",
-            )
         parted_by = settings.seed if settings.validation and aside is None else None
         key = (id(table), id(aside), id(row["settings"]), parted_by)
         kept, aside, fingerprint, baseline = settled(key, table, aside, settings)
@@ -205,6 +199,37 @@ def _prepare(rows: Sequence[dict[str, Any]]) -> list[_Training]:
     return trainings
 
 
+def _check_memory(rows: Sequence[dict[str, Any]]) -> None:
+    """Refuse networks of which even the starts and the results would need too much memory."""
+    whole = 0
+    for row in rows:
+        table, settings, start = row["examples"], row["settings"], row["starts"]
+        sizes = start.sizes if start else (table.n_inputs, *settings.hidden, table.n_outputs)
+        check_size(sizes, table.n_examples, settings, in_file=isinstance(table.X, np.memmap))
+        whole += needed_bytes(sizes, 0, settings) // KEPT
+        if whole > LARGEST_TRAINING:
+            raise ArgumentError(
+                f"{len(rows)} networks like {'-'.join(map(str, sizes))} need more than the "
+                f"{LARGEST_TRAINING / 2**30:g} GiB that are used to train at once",
+                "the arguments",
+                "Train them in several calls",
+            )
+
+
+def _in_portions(trainings: Sequence[_Training], group: Sequence[int]) -> Iterator[list[int]]:
+    """Yield parts of a group that need no more than `LARGEST_TRAINING` while they are trained."""
+    portion: list[int] = []
+    whole = 0
+    for k in group:
+        needed = needed_bytes(trainings[k].start.sizes, 0, trainings[k].settings)
+        if portion and whole + needed > LARGEST_TRAINING:
+            yield portion
+            portion, whole = [], 0
+        portion.append(k)
+        whole += needed
+    yield portion
+
+
 def _resolved(settings: Settings, seed: int | None, rate: float | None, table: Examples) -> Settings:
     own = {"seed": seed, "learning_rate": rate}
     own = {name: value for name, value in own.items() if value is not None}
@@ -215,8 +240,6 @@ def _resolved(settings: Settings, seed: int | None, rate: float | None, table: E
 def _settled(
     table: Examples, aside: Examples | None, settings: Settings
 ) -> tuple[Examples, Examples | None, str, float]:
-    sizes = (table.n_inputs, *settings.hidden, table.n_outputs)
-    check_size(sizes, table.n_examples, settings, in_file=isinstance(table.X, np.memmap))
     kept, aside = settle(table, aside, settings)
     return kept, aside, fingerprint_of(kept, aside), baseline_loss(kept, settings)
 
