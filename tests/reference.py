@@ -42,7 +42,8 @@ class Table:
 class Result:
     """What came out; `best` are the layers after the epoch with the lowest validation loss.
 
-    `nearest_kink` is the smallest of all `distance_from_kinks`.
+    `nearest_kink` is the smallest of all `distance_from_kinks`; `doubtful` counts, for each epoch, the answers
+    that a rounding in float32 may change.
     """
 
     layers: list[Dense]
@@ -51,6 +52,7 @@ class Result:
     nearest_kink: float = math.inf
     losses: list[float] = field(default_factory=list)
     accuracies: list[float] = field(default_factory=list)
+    doubtful: list[int] = field(default_factory=list)
     validation_losses: list[float] = field(default_factory=list)
     validation_accuracies: list[float] = field(default_factory=list)
 
@@ -153,6 +155,14 @@ def right_answers(O: np.ndarray, Y: np.ndarray) -> np.ndarray:
     return O.argmax(axis=1) == Y.argmax(axis=1)
 
 
+def doubtful_answers(O: np.ndarray, near: float = 1e-5) -> np.ndarray:
+    """Return which outputs are so near to another answer that a rounding in float32 may give it."""
+    if O.shape[1] == 1:
+        return np.abs(O[:, 0] - 0.5) <= near
+    second, first = np.sort(O, axis=1)[:, -2:].T
+    return first - second <= near * np.maximum(np.abs(first), np.abs(second))
+
+
 # ---------------------------------------------------------------- optimisers
 
 
@@ -231,7 +241,7 @@ def train(layers: list[Dense], part: Table, settings: Any, validation: Table | N
     for epoch in range(settings.epochs):
         order = shuffled(n, settings.seed, epoch) if settings.shuffle else np.arange(n)
         rate = rate_of(settings, epoch)
-        lost, right = 0.0, 0
+        lost, right, doubtful = 0.0, 0, 0
         for begin in range(0, n, size):
             chosen = order[begin : begin + size]
             batch = Table(part.X[chosen], part.Y[chosen], part.counts[chosen])
@@ -240,6 +250,7 @@ def train(layers: list[Dense], part: Table, settings: Any, validation: Table | N
             lost += (batch.counts * loss_of(settings.loss, layers[-1].activation, answer, batch.Y)).sum()
             lost += len(chosen) * settings.l2 / 2 * sum((layer.weights**2).sum() for layer in layers)
             right += right_answers(answer, batch.Y).sum()
+            doubtful += doubtful_answers(answer).sum()
             slopes = gradients(layers, batch, settings.loss)
             for layer, (of_weights, of_bias), (dw, db) in zip(layers, optimisers, slopes, strict=True):
                 of_weights.change(layer.weights, dw + settings.l2 * layer.weights, rate)
@@ -247,6 +258,7 @@ def train(layers: list[Dense], part: Table, settings: Any, validation: Table | N
                     of_bias.change(layer.bias, db, rate)
         result.losses.append(float(lost / n))
         result.accuracies.append(float(right / n))
+        result.doubtful.append(int(doubtful))
         if validation is None:
             continue
         answer = outputs_of(layers, validation.X)[-1]

@@ -37,7 +37,6 @@ class ManyNetworks final : public Networks<T> {
     using V = typename R::V;
     using Mask = typename R::Mask;
     using Row = typename R::Row;
-    using J_ = Judge<R>;
     static constexpr int L = R::L;
 
 public:
@@ -126,6 +125,9 @@ private:
     };
     // So many losses are added up in T, then these sums in double.
     static constexpr std::size_t counted_together = 64;
+    // A weighted sum is one of partial sums, of so many inputs each: the more terms one after another, the
+    // more is lost to rounding.
+    static constexpr std::size_t added_together = 64;
     using Networks<T>::longest_;
     using Networks<T>::shortest_;
     const Plan &plan_;
@@ -224,29 +226,36 @@ private:
         const std::size_t stride = place.layer.n_out * L;
         const T *before = makes_good ? showing_->before() : nullptr, *end = x + place.layer.n_in * L;
         T *w = &parameters_[place.parameters + j * L];
-        Row s[J] = {}, step[J];
+        Row whole[J] = {}, step[J];
         for (int k = 0; makes_good && k < J; ++k) step[k] = R::load_row(&deferred_[(j + k) * L]);
-        for (; x < end; x += L, before += makes_good ? L : 0, w += stride) {
-            const Row xi = R::load_row(x), past = makes_good ? R::load_row(before) : Row{};
-            for (int k = 0; k < J; ++k)
-                for (int g = 0; g < G; ++g) {
-                    V now = load<V>(w + k * L + g * N);
-                    if (makes_good) {
-                        now = subtract_product(past[g], step[k][g], now);
-                        store(w + k * L + g * N, now);
+        while (x < end) {
+            const T *part_end = std::min(x + added_together * L, end);
+            Row s[J] = {};
+            for (; x < part_end; x += L, before += makes_good ? L : 0, w += stride) {
+                const Row xi = R::load_row(x), past = makes_good ? R::load_row(before) : Row{};
+                for (int k = 0; k < J; ++k)
+                    for (int g = 0; g < G; ++g) {
+                        V now = load<V>(w + k * L + g * N);
+                        if (makes_good) {
+                            now = subtract_product(past[g], step[k][g], now);
+                            store(w + k * L + g * N, now);
+                        }
+                        s[k][g] = multiply_add(now, xi[g], s[k][g]);
                     }
-                    s[k][g] = multiply_add(now, xi[g], s[k][g]);
-                }
+            }
+            for (int k = 0; k < J; ++k)
+                for (int g = 0; g < G; ++g) whole[k][g] += s[k][g];
         }
         for (int k = 0; k < J; ++k)
             for (int g = 0; g < G; ++g) {
+                V &sum = whole[k][g];
                 if (place.layer.bias) {
                     V now = load<V>(w + k * L + g * N);
                     if (makes_good) store(w + k * L + g * N, now = now - step[k][g]);
-                    s[k][g] += now;
+                    sum += now;
                 }
-                probe[g] = multiply_add(T(0), s[k][g], probe[g]);
-                store(sums + (j + k) * L + g * N, s[k][g]);
+                probe[g] = multiply_add(T(0), sum, probe[g]);
+                store(sums + (j + k) * L + g * N, sum);
             }
     }
 
@@ -268,12 +277,12 @@ private:
         T *o = &outputs_[last.signals];
         Row loss;
         if (last.layer.activation == Activation::softmax) {
-            loss = J_::softmax_and_loss(plan_, o, expected(), &deltas_[last.signals]);
+            loss = Judge<R>::softmax_and_loss(plan_, o, expected(), &deltas_[last.signals]);
         } else {
             R::activate(last.layer, o);
-            loss = J_::loss_of(plan_, o, expected());
+            loss = Judge<R>::loss_of(plan_, o, expected());
         }
-        const Row correct = J_::is_correct(n_out_, o, expected()), weighs = weight();
+        const Row correct = Judge<R>::is_correct(n_out_, o, expected()), weighs = weight();
         for (int g = 0; g < G; ++g) {
             loss_[g] += of_present(g, weighs[g] * loss[g]);
             weight_[g] += of_present(g, weighs[g]);
@@ -297,7 +306,7 @@ private:
             }
         if (plan_.loss == Loss::cross_entropy) return;  // the slope has cancelled
         R::pass_through(last.layer, o, delta);
-        if (last.layer.activation == Activation::softmax) J_::pass_through_softmax(n_out_, o, delta);
+        if (last.layer.activation == Activation::softmax) Judge<R>::pass_through_softmax(n_out_, o, delta);
     }
 
     // Plain SGD, an update after every example: that of the first layer is put off.
@@ -343,13 +352,13 @@ private:
             for (int g = 0; g < G; ++g) {
                 V xi = load<V>(x + g * N);
                 if (updates) xi *= -rate_[g];
-                V error = errors && j > 0 ? load<V>(errors + g * N) : V{};
+                V error{};
                 for (int k = 0; k < J; ++k) {
                     if (errors) error = multiply_add(load<V>(w + k * L + g * N), d[k][g], error);
                     T *at = to + k * L + g * N;
                     store(at, multiply_add(d[k][g], xi, load<V>(at)));
                 }
-                if (errors) store(errors + g * N, error);
+                if (errors) store(errors + g * N, j > 0 ? load<V>(errors + g * N) + error : error);
             }
         if (!place.layer.bias) return;
         for (int k = 0; k < J; ++k)

@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from .fitting import Watch
+from .fitting import whole_or_not_at_all
 from .many import train_many
 from .network import Network, Preparation
 from .prediction import tempered
@@ -191,18 +191,14 @@ class _Bench:
             if have is None or not kinds <= set(have.tables):
                 self.materials[augment] = self._measured(kinds, augment)
         jobs = [(wish, fold) for wish in new for fold in self.folds]
-        if not jobs:
-            return
         made = [self._examples(*job) for job in jobs]
-        watch = Watch(lambda p: tell(p.epoch / p.epochs), advise=False)
-        runs = train_many(
-            [examples for examples, _ in made],
-            self.settings,
-            preparations=[preparation for _, preparation in made],
-            watch=watch,
-        )
-        if watch.interrupted:
-            raise KeyboardInterrupt
+        with whole_or_not_at_all(tell) as watch:
+            runs = train_many(
+                [examples for examples, _ in made],
+                self.settings,
+                preparations=[preparation for _, preparation in made],
+                watch=watch,
+            )
         whole = {wish: np.zeros_like(self.Y) for wish in new}
         for (wish, fold), run in zip(jobs, runs, strict=True):
             whole[wish][fold.test] = self._answers(run.network, wish, fold)

@@ -14,7 +14,7 @@ import numpy as np
 
 from .baselines import fit_line, most_frequent, nearest_neighbours
 from .errors import ArgumentError
-from .fitting import Watch
+from .fitting import whole_or_not_at_all
 from .network import Network, read_only
 from .prediction import answers
 from .preparation import check_channels, expected_outputs, find_classes, find_task
@@ -279,10 +279,8 @@ class _Trial:
 
     def _train(self, waiting: Sequence[tuple[int, Fold, Ready]], tell: Callable[[float], Any]) -> None:
         """Train all that are ready, at once, and keep their answers, whether or not it went well."""
-        watch = Watch(lambda p: tell(p.epoch / p.epochs), advise=False)
-        runs = train_ready([ready for _, _, ready in waiting], watch)
-        if watch.interrupted:
-            raise KeyboardInterrupt
+        with whole_or_not_at_all(tell) as watch:
+            runs = train_ready([ready for _, _, ready in waiting], watch)
         for (seed, fold, _), run in zip(waiting, runs, strict=True):
             self.failed += run.outcome == "diverged"
             self.outputs[seed][fold.test] = answers(run.network, [self.recordings[i] for i in fold.test])

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -62,6 +63,20 @@ class Watch:
     about: dict[str, Any] = field(default_factory=dict)
     advise: bool = True
     interrupted: bool = field(default=False, init=False)
+
+
+@contextmanager
+def whole_or_not_at_all(tell: Callable[[float], Any]) -> Iterator[Watch]:
+    """Yield a watch that tells the share done; if the training under it is interrupted, so is what asked for it.
+
+    Parameters
+    ----------
+    tell : function of the share that is done; if it returns True, ``KeyboardInterrupt`` is raised at the end
+    """
+    watch = Watch(lambda p: tell(p.epoch / p.epochs))
+    yield watch
+    if watch.interrupted:
+        raise KeyboardInterrupt
 
 
 def train_examples(

@@ -9,7 +9,7 @@ import msgspec
 import numpy as np
 
 from .choice import ACCEPTED, thinned
-from .fitting import Watch
+from .fitting import whole_or_not_at_all
 from .prediction import answers
 from .recordings import Recording
 from .settings import Settings
@@ -86,10 +86,8 @@ def reject_left_out(
             jobs.append((test_part, left_out))
             ready.append(get_ready(train_part, _without(decided, label)))
             places.append(label)
-    watch = Watch(lambda p: tell(p.epoch / p.epochs), advise=False)
-    runs = train_ready(ready, watch)
-    if watch.interrupted:
-        raise KeyboardInterrupt
+    with whole_or_not_at_all(tell) as watch:
+        runs = train_ready(ready, watch)
     found = [
         tuple(answers(run.network, part).max(axis=1) for part in parts)
         for run, parts in zip(runs, jobs, strict=True)

@@ -280,9 +280,9 @@ def compare(replayed: Replayed, working: Working, network: Network) -> Agreement
     """Return how far the definition and the core differ in a step.
 
     Compared are the outputs of every layer, the averaged gradients, what the optimiser remembers,
-    and the weights after the update. A gradient is proportional to output − expected; where these
-    are nearly equal, it is measured beside what it would be if they were not, since the last bit
-    of an exponential may differ between the core's library and Python's.
+    and the weights after the update. Where a gradient is what is left of numbers that cancel, such as
+    output − expected or a slope 1 − output², it is measured beside these, since the last bit of an
+    exponential may differ between the core's library and Python's.
 
     Raises
     ------
@@ -291,12 +291,14 @@ def compare(replayed: Replayed, working: Working, network: Network) -> Agreement
     """
     bound = BOUNDS[network.dtype.name]
     step, names = replayed.step, network.layer_names
-    cancelled = _cancellation(step, working)
+    with np.errstate(all="ignore"):
+        summands = _summands(step, working)
     found: list[tuple[str, Any, Any, float]] = []
     for l, name in enumerate(names):
         if step.layers[l].activation != "softmax" or l == len(names) - 1:
             so_far = with_layers(network, step.layers[: l + 1])
-            found.append((f"outputs of {name}", working.outputs[l], so_far.outputs(step.X), 1.0))
+            size = _largest_sum(step, working, l)
+            found.append((f"outputs of {name}", working.outputs[l], so_far.outputs(step.X), size))
     parts = [("gradients", working.gradients, replayed.gradient)]
     if replayed.memory is not None:
         parts += [
@@ -304,17 +306,17 @@ def compare(replayed: Replayed, working: Working, network: Network) -> Agreement
             ("memory of squares", working.second, replayed.memory[1]),
         ]
     for what, ours, theirs in parts:
-        power = cancelled**2 if what == "memory of squares" else cancelled
-        for name, mine, cores in zip(names, ours, theirs, strict=True):
-            found.append((f"{what} of {name}", _parameters(mine), _parameters(cores), power))
+        power = 2 if what == "memory of squares" else 1
+        for name, mine, cores, size in zip(names, ours, theirs, summands, strict=True):
+            found.append((f"{what} of {name}", _parameters(mine), _parameters(cores), size**power))
     if replayed.after is not None:
         for name, new, made in zip(names, working.layers, replayed.after.layers, strict=True):
-            found.append((f"weights of {name}", _parameters(new), _parameters(made), 1.0))
+            found.append((f"weights of {name}", _parameters(new), _parameters(made), 0.0))
     worst, where = 0.0, found[0][0]
-    for name, by_definition, by_core, widened in found:
+    for name, by_definition, by_core, size in found:
         a, b = np.asarray(by_definition, np.float64), np.asarray(by_core, np.float64)
         with np.errstate(all="ignore"):
-            scale = max(np.abs(a).max(), np.abs(b).max()) * widened
+            scale = max(np.abs(a).max(), np.abs(b).max(), size)
             gap = float(np.abs(a - b).max() / scale) if scale else 0.0
         if gap > worst:
             worst, where = gap, name
@@ -327,13 +329,49 @@ def compare(replayed: Replayed, working: Working, network: Network) -> Agreement
     return Agreement(worst, where, bound)
 
 
-def _cancellation(step: Step, working: Working) -> float:
-    """Return how many times larger outputs and expected values are than their largest difference."""
-    with np.errstate(all="ignore"):
-        outputs, expected = (np.asarray(part, np.float64) for part in (working.outputs[-1], step.Y))
-        difference = np.abs(outputs - expected).max()
-        size = max(np.abs(outputs).max(), np.abs(expected).max())
-        return max(1.0, float(size / difference)) if difference else 1.0
+def _largest_sum(step: Step, working: Working, l: int) -> float:
+    """Return the largest output that there would be in a layer if no products in its sums had cancelled."""
+    layer = step.layers[l]
+    if layer.activation in ("sigmoid", "softmax"):
+        return 0.0  # these outputs are not small where the sums are
+    weights, inputs = _floats([layer.weights, working.outputs[l - 1] if l else step.X])
+    bias = 0.0 if layer.bias is None else np.abs(_floats([layer.bias])[0])
+    largest = float((np.abs(inputs) @ np.abs(weights).T + bias).max())
+    return min(1.0, largest) if layer.activation == "tanh" else largest
+
+
+def _summands(step: Step, working: Working) -> list[float]:
+    """Return, for each layer, the largest gradient there would be if nothing had cancelled.
+
+    Differences cancel: output − expected; 1 − output² where a neuron is flat; the errors from several
+    neurons; the examples of a batch. Absolute values are added up instead, as in the analysis of rounding.
+    """
+    outputs, Y = _floats(working.outputs), np.abs(_floats([step.Y])[0])
+    weight = 1.0 if step.weight is None else np.asarray(step.weight, np.float64)[:, None]
+    inputs = [np.abs(array) for array in (_floats([step.X])[0], *outputs[:-1])]
+    largest: list[float] = []
+    behind = np.maximum(np.abs(outputs[-1]), Y)  # of ∂loss/∂output
+    for l in reversed(range(len(outputs))):
+        activation, a, delta = step.layers[l].activation, np.abs(outputs[l]), _floats([working.deltas[l]])[0]
+        if working.errors[l] is not None:
+            error = np.abs(_floats([working.errors[l]])[0])
+            if l == len(outputs) - 1:
+                apart = np.abs(outputs[l] - _floats([step.Y])[0]).max()
+                behind = behind * (error.max() / apart if apart else 1.0)
+            slope = np.divide(np.abs(delta), error, out=np.ones_like(a), where=error > 0)
+            if activation == "softmax":
+                behind = a * (behind + error + ((behind + error) * a).sum(axis=1, keepdims=True))
+            else:
+                behind = behind * slope + (error * a if activation in ("sigmoid", "tanh") else 0.0)
+        of_bias = (weight * behind).mean(axis=0)
+        of_weights = (weight * behind).T @ inputs[l] / len(behind)
+        largest.append(max(of_weights.max(), 0.0 if step.layers[l].bias is None else of_bias.max()))
+        behind = behind @ np.abs(np.asarray(step.layers[l].weights, np.float64))
+    return largest[::-1]
+
+
+def _floats(arrays: Sequence[Any]) -> list[np.ndarray]:
+    return [np.asarray(array, np.float64) for array in arrays]
 
 
 def _parameters(layer: Any) -> np.ndarray:
