@@ -125,8 +125,8 @@ private:
     };
     // So many losses are added up in T, then these sums in double.
     static constexpr std::size_t counted_together = 64;
-    // A weighted sum is one of partial sums, of so many inputs each: the more terms one after another, the
-    // more is lost to rounding.
+    // Weighted sums and sums of squares are made of partial sums, of so many terms each: the more one after
+    // another, the more is lost to rounding.
     static constexpr std::size_t added_together = 64;
     using Networks<T>::longest_;
     using Networks<T>::shortest_;
@@ -411,17 +411,20 @@ private:
     TINYGLASS_INLINE void update(const RuleOfLanes<V> &rule, int g, std::size_t from, std::size_t n, V &squares) {
         const bool divides = plan_.batch != 1, waits = shortest_ != longest_;
         T unused[N] = {};
-        for (std::size_t at = from + g * N; at < from + n; at += L) {
+        V part{};
+        for (std::size_t at = from + g * N, k = 0; at < from + n; at += L, ++k) {
+            if (k % added_together == 0) squares += std::exchange(part, V{});
             T *first = first_.size() > 0 ? &first_[at] : unused, *second = second_.size() > 0 ? &second_[at] : unused;
             const V w = load<V>(&parameters_[at]), g1 = load<V>(first), g2 = load<V>(second);
             V sum = load<V>(&gradients_[at]);
             if (divides) sum /= batch_[g];
-            const V after = updated<Way::general>(rule, w, sum, first, second, squares);
+            const V after = updated<Way::general>(rule, w, sum, first, second, part);
             store(&parameters_[at], waits ? learns_[g] ? after : w : after);
             if (waits) store(first, learns_[g] ? load<V>(first) : g1);
             if (waits) store(second, learns_[g] ? load<V>(second) : g2);
             store(&gradients_[at], V{});
         }
+        squares += part;
     }
 };
 
