@@ -145,4 +145,23 @@ inline nb::dict to_dict(const Trouble &trouble) {
     return d;
 }
 
+// What a run tells of a training that is over or left off; its parameters are the best where a validation
+// part chose them.
+template <class T>
+nb::dict to_result(Trainer<T> &trainer, Status status) {
+    const bool validated = !trainer.validation_losses.empty();
+    nb::dict d;
+    d["status"] = statuses[static_cast<std::size_t>(status)];
+    d["parameters"] = to_numpy(validated ? trainer.best_parameters : trainer.now().parameters);
+    d["losses"] = to_numpy(trainer.losses);
+    d["accuracies"] = to_numpy(trainer.accuracies);
+    d["validation_losses"] = to_numpy(trainer.validation_losses);
+    d["validation_accuracies"] = to_numpy(trainer.validation_accuracies);
+    d["best_epoch"] = validated ? trainer.best_epoch : trainer.epoch();
+    d["updates"] = trainer.updates();
+    d["kernel"] = trainer.kernel();
+    d["trouble"] = to_dict(trainer.trouble);
+    return d;
+}
+
 }  // namespace tinyglass

@@ -26,6 +26,7 @@ struct Session {
     Plan plan;
     Part<T> train, validation;
     Trainer<T> trainer;
+    Status status = Status::paused;
 
     Session(const nb::list &layers, const nb::dict &settings, nb::tuple train_, nb::tuple validation_,
             const Vector<T> &parameters, const std::string &kernel)
@@ -42,12 +43,20 @@ struct Session {
     }
 
     std::string run(double seconds, std::optional<std::int64_t> until) {
-        Status status;
         {
             nb::gil_scoped_release release;
             status = trainer.run(seconds, until.value_or(std::numeric_limits<std::int64_t>::max()));
         }
         return statuses[static_cast<std::size_t>(status)];
+    }
+
+    // Nothing is to follow.
+    nb::dict result() {
+        if (status == Status::paused) {
+            nb::gil_scoped_release release;
+            status = trainer.leave_off();
+        }
+        return to_result(trainer, status);
     }
 
     // Where the training is at this very moment, also within an epoch.
@@ -131,6 +140,7 @@ void bind_trainer(nb::module_ &m, const char *name) {
         .def(nb::init<const nb::list &, const nb::dict &, nb::tuple, nb::tuple, const Vector<T> &, const std::string &>(),
              "layers"_a, "settings"_a, "train"_a, "validation"_a, "parameters"_a, "kernel"_a = "")
         .def("run", &Session<T>::run, "seconds"_a, "until"_a = nb::none())
+        .def("result", &Session<T>::result)
         .def("now", &Session<T>::now)
         .def("watch", &Session<T>::watch, "indices"_a, "keep"_a)
         .def("movements", &Session<T>::movements)

@@ -29,6 +29,8 @@ struct Tally {
     double loss = 0;          // Σ weight · loss, and of every update the penalty times its examples
     std::size_t correct = 0;  // examples
     T not_finite = 0;         // stays 0 as long as every weighted sum is finite
+
+    bool is_finite() const { return not_finite == 0 && std::isfinite(loss); }
 };
 
 // The rule of every update: the learning rate of the epoch, and Adam's corrections.

@@ -129,11 +129,8 @@ public:
             if (!in_epoch_) begin_epoch();
             while (position_ < train_.n) {
                 const std::size_t taken = learn(until);
-                if (updates() >= until || (!is_short_epoch() && time_is_up(taken))) {
-                    if (is_finite()) return Status::paused;
-                    find_non_finite();
-                    return Status::non_finite;
-                }
+                if (updates() >= until) return leave_off();
+                if (!is_short_epoch() && time_is_up(taken)) return tally_.is_finite() ? Status::paused : leave_off();
             }
             while (validated_ < validation_.n) {
                 const std::size_t examples = validate();
@@ -141,13 +138,16 @@ public:
             }
             const Status status = end_epoch();
             if (status != Status::paused) return status;
-            if (time_is_up(is_short_epoch() ? train_.n + validation_.n : 1)) {
-                if (keep_epoch_start()) return Status::paused;
-                find_non_finite();
-                return Status::non_finite;
-            }
+            if (time_is_up(is_short_epoch() ? train_.n + validation_.n : 1)) return Status::paused;
         }
         return Status::finished;
+    }
+
+    // After a pause that is to be the last one, which looks at no weight: whether what was reached is finite.
+    Status leave_off() {
+        if (is_finite()) return Status::paused;
+        find_non_finite();
+        return Status::non_finite;
     }
 
     // Continues from a saved state, which is one at the start of an epoch.
@@ -182,9 +182,7 @@ public:
         tally_ = learnt;
         position_ = position;
         is_saved_ = false;
-        if (is_finite()) return Status::paused;
-        find_non_finite();
-        return Status::non_finite;
+        return leave_off();
     }
 
     // From now on, splits every movement of these parameters into shares.
@@ -292,8 +290,7 @@ private:
 
     bool is_finite() {
         const std::vector<T> &w = now().parameters;
-        return tally_.not_finite == 0 && std::isfinite(tally_.loss) &&
-               std::all_of(w.begin(), w.end(), [](T x) { return std::isfinite(x); });
+        return tally_.is_finite() && std::all_of(w.begin(), w.end(), [](T x) { return std::isfinite(x); });
     }
 
     // Keeps the state for `epoch_start`, unless it is no longer finite.
@@ -314,7 +311,7 @@ private:
         const bool is_power_of_two = (now_.epoch & (now_.epoch - 1)) == 0;
         const bool look = is_last || is_power_of_two || now_.epoch % std::max<std::int64_t>(kept_every_, 32) == 0;
         const bool keep = look || validation_.n > 0 || now_.epoch % kept_every_ == 0;
-        if (tally_.not_finite != 0 || !std::isfinite(loss) || (keep && !keep_epoch_start())) {
+        if (!tally_.is_finite() || (keep && !keep_epoch_start())) {
             find_non_finite();
             return Status::non_finite;
         }
@@ -368,7 +365,7 @@ private:
                 const std::int64_t next = updates() + 1;
                 while (updates() < next) learn(next);
                 Trouble found = non_finite_weight();
-                if (tally_.not_finite != 0 || !std::isfinite(tally_.loss)) {
+                if (!tally_.is_finite()) {
                     if (found.layer < 0) found = largest_of_all();
                     now_.parameters = before.parameters;
                     const Trouble sum = non_finite_sum(first, position_);

@@ -1041,6 +1041,39 @@ def test_ending_a_training_that_has_left_the_numbers_tells_of_the_divergence():
         assert np.isfinite(layer.weights).all()
 
 
+def test_a_training_that_is_ended_right_after_the_update_that_left_the_numbers_tells_of_it(monkeypatch):
+    monkeypatch.setattr("tinyglass.fitting.SLICE", 0.0)
+    random = np.random.default_rng(0)
+    examples = Examples(random.normal(size=(8192, 26)), random.normal(size=(8192, 1)) * 1e4)
+    wished = {"hidden": (), "optimizer": "sgd", "batch": 4096, "shuffle": False, "learning_rate": 3e38}
+    seen = []
+
+    def end_after_the_first_update(progress):
+        seen.append(progress.epoch)
+        return progress.epoch >= 0.5
+
+    watch = Watch(progress=end_after_the_first_update, advise=False)
+    with pytest.raises(DivergenceError) as caught:
+        train_examples(examples, make_settings(wished), watch=watch)
+    assert seen[-1] == 0.5
+    assert (caught.value.run.updates, watch.interrupted) == (0, False)
+    assert np.isfinite(caught.value.run.network.layers[0].weights).all()
+
+
+def test_a_training_ended_within_an_epoch_has_the_losses_of_all_epochs_before(monkeypatch):
+    monkeypatch.setattr("tinyglass.fitting.SLICE", 0.0)
+    random = np.random.default_rng(0)
+    examples = Examples(random.normal(size=(2000, 40)), random.normal(size=(2000, 1)))
+    run = train_examples(
+        examples, Settings(epochs=20), watch=Watch(progress=lambda p: 6.1 < p.epoch % 10 < 6.9)
+    )
+    whole = train_examples(examples, Settings(epochs=20))
+    assert run.outcome == "interrupted"
+    assert 6 * 2000 < run.updates * whole.settings.batch < 7 * 2000
+    assert (run.epochs, run.best_epoch) == (6, 6)
+    assert run.losses.tobytes() == whole.losses[:6].tobytes()
+
+
 def test_a_rate_is_found_however_small_it_must_be(course):
     large = [Recording(r.signal * 1e4, label=r.label) for r in course]
     settings = make_settings(

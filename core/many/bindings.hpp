@@ -53,23 +53,9 @@ public:
 
     double share_done() const { return many_->share_done(); }
 
-    // What a run tells of network k; its parameters are the best where a validation part chose them.
     nb::dict result(std::size_t k) {
         if (k >= many_->size()) throw std::invalid_argument("there is no such network");
-        Trainer<T> &trainer = (*many_)[k];
-        const bool validated = !trainer.validation_losses.empty();
-        nb::dict d;
-        d["status"] = statuses[static_cast<std::size_t>(many_->status(k))];
-        d["parameters"] = to_numpy(validated ? trainer.best_parameters : trainer.now().parameters);
-        d["losses"] = to_numpy(trainer.losses);
-        d["accuracies"] = to_numpy(trainer.accuracies);
-        d["validation_losses"] = to_numpy(trainer.validation_losses);
-        d["validation_accuracies"] = to_numpy(trainer.validation_accuracies);
-        d["best_epoch"] = validated ? trainer.best_epoch : trainer.epoch();
-        d["updates"] = trainer.updates();
-        d["kernel"] = trainer.kernel();
-        d["trouble"] = to_dict(trainer.trouble);
-        return d;
+        return to_result((*many_)[k], many_->status(k));
     }
 
 private:

@@ -65,6 +65,7 @@ public:
                 results_[seat.who] = trainer(seat).pause_epoch(seat.learnt, position);
                 stand_up(seat, lane);
             });
+            if (crew.who != nobody) results_[crew.who] = trainers_[crew.who]->leave_off();
             crew.phase = Phase::over;
         }
         waiting_.clear();

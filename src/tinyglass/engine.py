@@ -264,9 +264,10 @@ def find_learning_rate(
             break
         trial = msgspec.structs.replace(settings, learning_rate=float(f"{rate:.0e}"))
         trainer = make_trainer(start, examples, validation, trial)
-        status = trainer.run(TRIAL_SECONDS)
-        losses = trainer.state()["losses"]
-        if status not in ("non_finite", "saturated") and len(losses) and losses[-1] <= losses[0]:
+        trainer.run(TRIAL_SECONDS)
+        found = trainer.result()
+        losses = found["losses"]
+        if found["status"] not in ("non_finite", "saturated") and len(losses) and losses[-1] <= losses[0]:
             return trial.learning_rate
     return None
 

@@ -130,11 +130,22 @@ def train_examples(
     before = 0.0
     if watch.resume and watch.checkpoint is not None:
         before = restore_checkpoint(watch.checkpoint, trainer, settings, fingerprint)
-    run, status = _drive(trainer, start, settings, fingerprint, watch, before)
-    run = replace(run, examples=examples, validation=validation)
-    if status in ("non_finite", "saturated"):
+    seconds = _drive(trainer, settings, fingerprint, watch, before)
+    result = trainer.result()
+    run = run_of(
+        result,
+        start,
+        settings=settings,
+        fingerprint=fingerprint,
+        seconds=seconds,
+        about=watch.about,
+        examples=examples,
+        validation=validation,
+    )
+    watch.interrupted = run.outcome == "interrupted"
+    if run.outcome == "diverged":
         advise = partial(find_learning_rate, start, examples, validation, settings) if watch.advise else None
-        raise divergence(status, trainer.trouble, run, advise)
+        raise divergence(result["status"], result["trouble"], run, advise)
     return run
 
 
@@ -207,10 +218,8 @@ def without_choice(settings: Settings, n_examples: int) -> Settings:
     return msgspec.structs.replace(settings, epochs=count_epochs(settings, n_examples), **decided)
 
 
-def _drive(
-    trainer: Any, start: Network, settings: Settings, fingerprint: str, watch: Watch, before: float
-) -> tuple[Run, str]:
-    """Let the core train, slice by slice."""
+def _drive(trainer: Any, settings: Settings, fingerprint: str, watch: Watch, before: float) -> float:
+    """Let the core train, slice by slice; return the seconds it took."""
     began = time.perf_counter() - before
     due = 0.0  # so that there is a checkpoint from the start
     status, n_examples = "paused", trainer.n_examples
@@ -223,35 +232,43 @@ def _drive(
             if watch.progress is not None and watch.progress(
                 Progress(trainer.epoch + trainer.position / n_examples, settings.n_epochs, trainer.last_loss)
             ):
-                status = "interrupted"
                 break
             status = trainer.run(SLICE)
     except KeyboardInterrupt:
-        status = "interrupted"
-    watch.interrupted = status == "interrupted"
+        pass
     seconds = time.perf_counter() - began
     if watch.checkpoint is not None:
         write_checkpoint(watch.checkpoint, trainer, settings, fingerprint, seconds, watch.about)
     if watch.progress is not None and status in ("finished", "stopped_early"):
         watch.progress(Progress(trainer.epoch, settings.n_epochs, trainer.last_loss))
-    sound: dict[str, Outcome] = {name: name for name in ("finished", "stopped_early", "interrupted")}
-    state = trainer.state()
-    validated = len(state["validation_losses"]) > 0
-    best_epoch = int(state["counters"][2]) if validated else trainer.epoch
-    parameters = state["best_parameters"] if validated else trainer.parameters
-    run = Run(
-        settings=settings,
+    return seconds
+
+
+OUTCOMES: dict[str, Outcome] = {
+    "finished": "finished",
+    "stopped_early": "stopped_early",
+    "paused": "interrupted",
+    "non_finite": "diverged",
+    "saturated": "diverged",
+}
+
+
+def run_of(result: dict[str, Any], start: Network, **known: Any) -> Run:
+    """Return the run that the core tells the result of.
+
+    Parameters
+    ----------
+    result : dict, of the core's trainer
+    start : Network, that the training started from
+    **known : what else a `Run` holds
+    """
+    return Run(
         initial=start,
-        network=with_parameters(start, parameters),
-        **{name: state[name] for name in CURVES},
-        best_epoch=best_epoch,
-        updates=trainer.updates,
-        outcome=sound.get(status, "diverged"),
-        fingerprint=fingerprint,
-        seconds=seconds,
-        about=watch.about,
+        network=with_parameters(start, result["parameters"]),
+        **{name: result[name] for name in (*CURVES, "best_epoch", "updates")},
+        outcome=OUTCOMES[result["status"]],
+        **known,
     )
-    return run, status
 
 
 def _weigh(

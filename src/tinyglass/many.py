@@ -26,19 +26,12 @@ from .engine import (
     plan_of,
 )
 from .errors import ArgumentError
-from .fitting import SLICE, Progress, Watch, fingerprint_of, first_network, settle, without_choice
-from .network import Network, Preparation, core_layers, flatten, with_parameters
+from .fitting import SLICE, Progress, Watch, fingerprint_of, first_network, run_of, settle, without_choice
+from .network import Network, Preparation, core_layers, flatten
 from .preparation import Examples
-from .runs import CURVES, Outcome, Run
+from .runs import Run
 from .settings import Settings, resolve
 
-OUTCOMES: dict[str, Outcome] = {
-    "finished": "finished",
-    "stopped_early": "stopped_early",
-    "paused": "interrupted",
-    "non_finite": "diverged",
-    "saturated": "diverged",
-}
 KEPT = 4  # as large a part of what a network needs in training is kept after it
 OWN = ("seed", "rate", "epochs", "baseline")
 """What each network of a group has for itself, of what the core is told about a training."""
@@ -322,14 +315,10 @@ def _make(trainings: Sequence[_Training], threads: int | None) -> Any:
 
 
 def _run_of(training: _Training, result: dict[str, Any], about: dict[str, Any], seconds: float) -> Run:
-    run = Run(
+    run = run_of(
+        result,
+        training.start,
         settings=msgspec.structs.replace(training.settings, core=f"{training.module.isa}-{result['kernel']}"),
-        initial=training.start,
-        network=with_parameters(training.start, result["parameters"]),
-        **{name: result[name] for name in CURVES},
-        best_epoch=result["best_epoch"],
-        updates=result["updates"],
-        outcome=OUTCOMES[result["status"]],
         fingerprint=training.fingerprint,
         seconds=seconds,
         about=dict(about),
