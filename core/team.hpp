@@ -60,32 +60,34 @@ public:
         for (std::thread &thread : threads_) thread.join();
     }
 
-    // Calls part(from, to) for as many parts of 0 .. n as there are members. Who is free takes the next one,
-    // so that nobody waits for a thread that has not come.
+    // Calls part(from, to) for parts of 0 .. n, a few for each member. Who is free takes the next one, so that
+    // nobody waits long for a thread that has not come or is slow.
     template <class Part>
     void share(std::size_t n, std::size_t multiplications, Part part) {
         if (members_ < 2 || n < 2 || multiplications < smallest_job || stays_alone()) return part(0, n);
         if (threads_.empty()) start();
-        const auto run = [&](int k) { part(n * k / members_, n * (k + 1) / members_); };
+        parts_ = static_cast<int>(std::min<std::size_t>(n, parts_of_each * static_cast<std::size_t>(members_)));
+        const auto run = [&](int k) { part(n * k / parts_, n * (k + 1) / parts_); };
         job_ = [](const void *context, int k) { (*static_cast<const decltype(run) *>(context))(k); };
         context_ = &run;
         done_.store(0, std::memory_order_relaxed);
         const auto began = Clock::now();
         {
             const std::lock_guard<std::mutex> lock(mutex_);
-            left_.store(members_);
+            left_.store(parts_);
         }
         if (sleepers_.load() > 0) wake_.notify_all();
         while (take_part()) {
         }
         const auto ended = Clock::now();
-        for (int looks = 0; done_.load(std::memory_order_acquire) < members_; ++looks) rest(looks);
+        for (int looks = 0; done_.load(std::memory_order_acquire) < parts_; ++looks) rest(looks);
         learn_from(Clock::now() - ended > ended - began);
     }
 
 private:
     using Clock = std::chrono::steady_clock;
     static constexpr int patience = 2000;  // looks before a thread sleeps, some 30 µs
+    static constexpr std::size_t parts_of_each = 2;
     static constexpr int shortest_time_alone = 16, longest_time_alone = 4096;  // jobs
 
     const int members_;
@@ -93,6 +95,7 @@ private:
     std::atomic<int> left_{0}, done_{0};  // parts of the job
     std::atomic<int> sleepers_{0};
     std::atomic<bool> over_{false};
+    int parts_ = 0;
     void (*job_)(const void *, int) = nullptr;
     const void *context_ = nullptr;
     std::mutex mutex_;
@@ -113,7 +116,7 @@ private:
         while (left > 0 && !left_.compare_exchange_weak(left, left - 1)) {
         }
         if (left <= 0) return false;
-        job_(context_, members_ - left);
+        job_(context_, parts_ - left);
         done_.fetch_add(1, std::memory_order_release);
         return true;
     }
