@@ -212,14 +212,13 @@ def fill_slice(contestant: Contestant, cell: Cell, seconds: float, budget: Budge
 def count_epochs(train: Callable[[int], object], budget: Budget) -> int:
     """Return how many epochs make what a call costs besides them small, or fill the longest slice."""
     one = min(timed(train, 1) for _ in range(2))
-    count, seconds = 1, one
-    while seconds < max(budget.slice, 1.5 * one):  # until the epochs tell, not the call
+    count, seconds, wanted = 1, one, budget.longest_slice
+    while seconds < wanted / 2:  # until the epochs tell, not the call
         count *= 2
         seconds = timed(train, count)
-    each = (seconds - one) / (count - 1)
-    besides = max(0.0, one - each)
-    wanted = min(max(budget.slice, budget.calls * besides), budget.longest_slice)
-    return max(1, round(wanted / each))
+        each = max(seconds - one, 1e-9) / (count - 1)
+        wanted = min(max(budget.slice, budget.calls * max(0.0, one - each)), budget.longest_slice)
+    return max(1, round(count * wanted / seconds))
 
 
 class Judge:

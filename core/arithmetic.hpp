@@ -84,11 +84,10 @@ public:
     }
 };
 
-inline void epoch_order(std::vector<std::uint32_t> &order, bool shuffle, std::uint64_t seed, std::int64_t epoch) {
+inline void epoch_order(std::vector<std::uint32_t> &order, std::uint64_t seed, std::int64_t epoch) {
     std::iota(order.begin(), order.end(), 0u);
-    if (!shuffle) return;
     RandomIntegers random(seed, static_cast<std::uint64_t>(epoch));
-    for (std::size_t last = order.size() - 1; last > 0; --last) std::swap(order[last], order[random.below(last + 1)]);
+    for (std::size_t n = order.size(); n > 1; --n) std::swap(order[n - 1], order[random.below(n)]);
 }
 
 inline double learning_rate(const Plan &plan, std::int64_t epoch) {

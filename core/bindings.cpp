@@ -223,7 +223,7 @@ TINYGLASS_MODULE(TINYGLASS_CORE) {
     m.def("threads", [] { return allowed_threads().load(); });
     m.def("epoch_order", [](std::size_t n, std::uint64_t seed, std::int64_t epoch) {
         std::vector<std::uint32_t> order(n);
-        epoch_order(order, n > 0, seed, epoch);
+        epoch_order(order, seed, epoch);
         return to_numpy(order);
     });
 }

@@ -68,6 +68,7 @@ public:
         best_parameters = parameters;
         epoch_start_ = now_;
         start_ = parameters;
+        std::iota(order_.begin(), order_.end(), 0u);
         kernel_ = make_kernel<T>(kernel.empty() ? chosen_kernel(plan, train.n) : kernel, plan, train_);
         kernel_->restore(now_);
     }
@@ -233,7 +234,7 @@ private:
     }
 
     void begin_epoch() {
-        epoch_order(order_, plan.shuffle, plan.seed, now_.epoch);
+        if (plan.shuffle) epoch_order(order_, plan.seed, now_.epoch);
         kernel_->pace.rate = learning_rate(plan, now_.epoch);
         position_ = validated_ = 0;
         tally_ = validation_tally_ = {};
