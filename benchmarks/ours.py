@@ -33,6 +33,10 @@ def ask_core(name: str, *arguments: Any) -> Any:
     return None if function is None else function(*arguments)
 
 
+THREADS = getattr(getattr(core(), "compiled", None), "threads", lambda: 1)()
+"""How many threads the core uses as a user finds it."""
+
+
 def examples_of(cell: Cell) -> Examples:
     return Examples(cell.X, cell.Y, tuple(map(str, range(cell.sizes[-1]))))
 
@@ -80,12 +84,11 @@ def find_ours() -> list[Contestant]:
     """Return tinyglass as a user gets it and, where its threads can be set, on one thread."""
     remark = "train_examples, the whole call: examples are checked and fingerprinted, curves kept"
     everyday = Contestant(NAME, start_tinyglass, NAME, whole=True, remark=remark)
-    threads = getattr(getattr(core(), "compiled", None), "threads", lambda: 1)()
-    if threads == 1:
+    if THREADS == 1:
         return [everyday]
     return [
         everyday._replace(
-            start=partial(start_tinyglass, threads=threads), remark=f"{remark}; threads: {threads}"
+            start=partial(start_tinyglass, threads=THREADS), remark=f"{remark}; threads: {THREADS}"
         ),
         everyday._replace(
             name=ONE_THREAD, start=partial(start_tinyglass, threads=1), remark="the same on one thread"
@@ -93,7 +96,7 @@ def find_ours() -> list[Contestant]:
     ]
 
 
-def start_tinyglass_many(cells: list[Cell], threads: int | None = None) -> ManyTrainer:
+def start_tinyglass_many(cells: list[Cell], threads: int = THREADS) -> ManyTrainer:
     """Train many cells side by side."""
     tables, starts = [examples_of(cell) for cell in cells], [network_of(cell) for cell in cells]
 
