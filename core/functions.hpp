@@ -6,6 +6,8 @@
 
 #pragma once
 
+#include <limits>
+
 #include "simd.hpp"
 
 namespace tinyglass {
@@ -77,7 +79,7 @@ TINYGLASS_INLINE V exponential(V x) {
     const V power = multiply_add(polynomial<2>(f, square, C::exp), square * square, low);
     // The exponent is raised as an integer: 2^128 itself is no float.
     const V scaled = (V)((IntegersOf<V>)power + ((IntegersOf<V>)shifted << C::mantissa));
-    const V bounded = x > C::largest_exp ? broadcast<V>(T(1) / T(0)) : scaled;
+    const V bounded = x > C::largest_exp ? broadcast<V>(std::numeric_limits<T>::infinity()) : scaled;
     return x < C::smallest_exp ? V{} : bounded;
 }
 

@@ -139,15 +139,30 @@ TINYGLASS_INLINE V largest_candidates(V v, std::size_t n) {
     return lanes_before<V>(n) ? v : broadcast<V>(-std::numeric_limits<ElementOf<V>>::infinity());
 }
 
-// Where the largest of n numbers is first found, as a number of their kind.
+// 0, -1, -2, …
 template <class V>
-TINYGLASS_INLINE ElementOf<V> first_largest(const ElementOf<V> *a, std::size_t n) {
+TINYGLASS_INLINE V minus_places() {
+    V v;
+    for (std::size_t k = 0; k < lanes_of<V>; ++k) v[k] = -ElementOf<V>(k);
+    return v;
+}
+
+// The answer that n outputs give, as a number of their kind: minus the place of the first largest one, or of
+// a single one whether it says yes.
+template <class V>
+TINYGLASS_INLINE ElementOf<V> answer_of(V a, std::size_t n) {
+    using T = ElementOf<V>;
+    if (n == 1) return a[0] >= T(0.5);
+    const V largest = largest_candidates(a, n), nowhere = broadcast<V>(-std::numeric_limits<T>::infinity());
+    return largest_of_lanes(largest == largest_everywhere(largest) ? minus_places<V>() : nowhere);
+}
+template <class V>
+TINYGLASS_INLINE ElementOf<V> answer_of(const ElementOf<V> *a, std::size_t n) {
     using T = ElementOf<V>;
     constexpr std::size_t N = lanes_of<V>;
-    V minus_place, largest = largest_candidates(load<V>(a), n);
-    for (std::size_t k = 0; k < N; ++k) minus_place[k] = -T(k);
+    if (n <= N) return answer_of(load<V>(a), n);
+    V minus_place = minus_places<V>(), largest = load<V>(a);
     const V nowhere = broadcast<V>(-std::numeric_limits<T>::infinity());
-    if (n <= N) return largest_of_lanes(largest == largest_everywhere(largest) ? minus_place : nowhere);
     for (std::size_t j = N; j < n; j += N) largest = larger(largest, largest_candidates(load<V>(a + j), n - j));
     largest = largest_everywhere(largest);
     V first = nowhere;
@@ -197,6 +212,7 @@ public:
         first_of_last_ = train.n - n_last;
         expected_of_last_ = Buffer<T>(n_last * n_out + padded);
         std::copy_n(this->expected(first_of_last_), n_last * n_out, expected_of_last_.data());
+        for (std::size_t k = 0; k < train.n; ++k) answers_.push_back(answer_of<V>(expected_vectors(k), n_out));
     }
 
     void signals(std::size_t, T *outputs, T *deltas) const override {
@@ -267,22 +283,32 @@ protected:
                 store(delta + j, load<V>(delta + j) * train_.weight[example]);
     }
 
-    // Loss and hit.
+    // Loss and hit, of outputs o that are in one vector.
+    TINYGLASS_INLINE void count(std::size_t example, V o, V y, Tally<T> &tally) {
+        const Layer &last = plan_.layers.back();
+        count(example, loss_of_lanes(plan_.loss, last.activation, o, y), answer_of(o, last.n_out), tally);
+    }
+
+    // Of the outputs that are in signals_.
     void count(std::size_t example, Tally<T> &tally) {
         const Layer &last = plan_.layers.back();
         const T *o = signals_.back().outputs.data();
         V loss{};
         for (std::size_t j = 0; j < last.n_out; j += N)
             loss += loss_of_lanes(plan_.loss, last.activation, load<V>(o + j), expected_lanes(example, j));
-        tally.loss += this->weight(example) * (loss_factor<T>(plan_.loss, last.n_out) * sum_of_lanes(loss));
-        const T *y = expected_vectors(example);
-        tally.correct += last.n_out == 1 ? (o[0] >= T(0.5)) == (y[0] >= T(0.5))
-                                         : first_largest<V>(o, last.n_out) == first_largest<V>(y, last.n_out);
+        count(example, loss, answer_of<V>(o, last.n_out), tally);
     }
 
 private:
     std::size_t first_of_last_;  // example
     Buffer<T> expected_of_last_;
+    std::vector<T> answers_;  // [n]: those that are right
+
+    TINYGLASS_INLINE void count(std::size_t example, V loss, T answer, Tally<T> &tally) {
+        const T factor = loss_factor<T>(plan_.loss, plan_.layers.back().n_out);
+        tally.loss += this->weight(example) * (factor * sum_of_lanes(loss));
+        tally.correct += answer == answers_[example];
+    }
 };
 
 }  // namespace tinyglass

@@ -75,15 +75,15 @@ TINYGLASS_INLINE void add_products(const ElementOf<V> *x, std::size_t n, V *sums
     for (int v = 0; v < n_vectors; ++v) sums[v] = chain[0][v];
 }
 
-// Σ a b
+// Σ (rate a) b: with the rate first, which is small where inputs are so large that a b could overflow.
 template <class V>
-TINYGLASS_INLINE ElementOf<V> dot(const ElementOf<V> *a, const ElementOf<V> *b, std::size_t n) {
+TINYGLASS_INLINE ElementOf<V> overlap(ElementOf<V> rate, const ElementOf<V> *a, const ElementOf<V> *b, std::size_t n) {
     constexpr std::size_t N = lanes_of<V>;
     V sums{};
     std::size_t i = 0;
-    for (; i + N <= n; i += N) sums = multiply_add(load<V>(a + i), load<V>(b + i), sums);
+    for (; i + N <= n; i += N) sums = multiply_add(rate * load<V>(a + i), load<V>(b + i), sums);
     ElementOf<V> rest = 0;
-    for (; i < n; ++i) rest += a[i] * b[i];
+    for (; i < n; ++i) rest += rate * a[i] * b[i];
     return sum_of_lanes(sums) + rest;
 }
 
@@ -184,17 +184,18 @@ public:
             }
             is_new_epoch_ = k + 1 == n;
             // Early, as nothing in it waits for this example.
-            const T overlap = way == Way::plain ? rule.rate * (dot<V>(x, next, first.n_in) + first.bias) : T(0);
+            const T shared = way == Way::plain ? overlap<V>(rule.rate, x, next, first.n_in) + rule.rate * first.bias : T(0);
             V squares{};
-            const V delta = back_through(rule, output_delta(order[k], output(sums, probe)), squares);
+            const V o = output(sums, probe), y = this->expected_lanes(order[k]);
+            const V delta = back_through(rule, output_delta(order[k], o, y), squares);
             if constexpr (way == Way::plain) {
                 const T *later = this->input(order[std::min(k + 2, n - 1)]);
-                sums = subtract_product(broadcast<V>(overlap), delta, later_sums);
+                sums = subtract_product(broadcast<V>(shared), delta, later_sums);
                 later_sums = update_first(rule, x, delta, later, squares);
             } else {
                 sums = update_first(rule, x, delta, next, squares);
             }
-            this->count(order[k], now);
+            this->count(order[k], o, y, now);
             if (plan_.l2 != 0) now.loss += plan_.l2 / 2 * sum_of_lanes(squares);
         }
         store(sums_.data(), sums);
@@ -255,9 +256,9 @@ private:
         return sums[0] + sums[1];
     }
 
-    TINYGLASS_INLINE V output_delta(std::size_t example, V o) const {
+    TINYGLASS_INLINE V output_delta(std::size_t example, V o, V y) const {
         const Layer &last = plan_.layers.back();
-        V delta = output_error(plan_.loss, o, this->expected_lanes(example), last.n_out);
+        V delta = output_error(plan_.loss, o, y, last.n_out);
         if (plan_.loss != Loss::cross_entropy) delta = passed_through(last.activation, o, delta);
         if (train_.weight) delta *= train_.weight[example];
         return delta;
@@ -416,9 +417,10 @@ private:
 
     // By the plain rule: the first layer's sums of the next example, as this one's update will make them.
     void set_next_sums(const T *x, const T *next) {
-        const V overlap = broadcast<V>(rule_.rate * (dot<V>(x, next, layers_[0].n_in) + layers_[0].bias));
+        const T rate = rule_.rate;
+        const V shared = broadcast<V>(overlap<V>(rate, x, next, layers_[0].n_in) + rate * layers_[0].bias);
         for (std::size_t j = 0; j < layers_[0].stride; j += N)
-            store(&sums_[j], subtract_product(overlap, load<V>(&signals_[0].deltas[j]), load<V>(&later_sums_[j])));
+            store(&sums_[j], subtract_product(shared, load<V>(&signals_[0].deltas[j]), load<V>(&later_sums_[j])));
         copy_biases(layers_[0], later_sums_.data());
     }
 

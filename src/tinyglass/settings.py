@@ -191,8 +191,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         return self.epochs
 
     def __post_init__(self) -> None:
-        numbers = {name: getattr(self, name) for name in self.__struct_fields__}
-        for name, value in numbers.items():
+        for name in self.__struct_fields__:
+            value = getattr(self, name)
             if isinstance(value, float) and not math.isfinite(value):
                 raise ArgumentError(
                     f"Expected a finite number, found {value}", option(name), "Give a finite number"
