@@ -53,12 +53,6 @@ inline std::vector<Layer> make_layers(const nb::list &arguments) {
     return layers;
 }
 
-inline std::size_t count_parameters(const std::vector<Layer> &layers) {
-    std::size_t n = 0;
-    for (const Layer &layer : layers) n += layer.n_parameters();
-    return n;
-}
-
 inline Plan make_plan(const nb::list &layers, const nb::dict &s) {
     const auto number = [&](const char *key) { return nb::cast<double>(s[key]); };
     const auto integer = [&](const char *key) { return nb::cast<std::int64_t>(s[key]); };

@@ -1,8 +1,7 @@
-// What src/tinyglass/arithmetic.py defines, compiled: feedforward, loss, slopes and update, fast.
-//
-// One plain kernel, for float and double. Every sum runs in the order of the definition,
-// and the compiler may not fuse a product with a sum, so that in double the two agree to
-// the bit wherever exp, tanh, log and pow are the C library's.
+// What src/tinyglass/arithmetic.py defines, compiled, for float and double: layers, plans, feedforward, loss,
+// the rules of an update. Every sum runs in the order of the definition, and the compiler may not fuse a product
+// with a sum, so that in double the two agree to the bit wherever exp, tanh, log and pow are the C library's.
+// The kernel plain.hpp trains by it; the others are held to that one.
 //
 // Letters: a layer has n_in inputs and n_out neurons; i is an input, j a neuron.
 // A layer's parameters lie together: weights [n_in][n_out], then bias [n_out] if it has one.
@@ -52,6 +51,17 @@ struct Plan {
     double tolerance;       // how much lower a validation loss must be to count as better
     double baseline;        // the loss of the best constant answer
 };
+
+inline std::size_t count_parameters(const std::vector<Layer> &layers) {
+    std::size_t n = 0;
+    for (const Layer &layer : layers) n += layer.n_parameters();
+    return n;
+}
+
+// Examples to an update; 0 stands for all.
+inline std::size_t batch_of(const Plan &plan, std::size_t n_examples) {
+    return plan.batch > 0 ? std::min<std::size_t>(plan.batch, n_examples) : n_examples;
+}
 
 template <class T>
 struct Examples {

@@ -219,7 +219,13 @@ TINYGLASS_MODULE(TINYGLASS_CORE) {
     m.def("kernels", &kernels_for, "batch"_a);
     m.attr("isa") = TINYGLASS_ISA;
     m.def("measure_peak", &measure_peak, "seconds"_a, nb::call_guard<nb::gil_scoped_release>());
-    m.def("set_threads", [](int n) { allowed_threads() = std::max(1, n); }, "n"_a);
+    m.def(
+        "set_threads",
+        [](int n, std::size_t smallest) {
+            allowed_threads() = std::max(1, n);
+            smallest_shared_job() = smallest;
+        },
+        "n"_a, "smallest_job"_a = smallest_job);
     m.def("threads", [] { return allowed_threads().load(); });
     m.def("epoch_order", [](std::size_t n, std::uint64_t seed, std::int64_t epoch) {
         std::vector<std::uint32_t> order(n);

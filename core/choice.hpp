@@ -17,10 +17,6 @@
 
 namespace tinyglass {
 
-inline std::size_t batch_of(const Plan &plan, std::size_t n_examples) {
-    return plan.batch > 0 ? std::min<std::size_t>(plan.batch, n_examples) : n_examples;
-}
-
 inline std::size_t largest_width(const Plan &plan) {
     std::size_t largest = plan.layers.front().n_in;
     for (const Layer &layer : plan.layers) largest = std::max(largest, layer.n_out);

@@ -119,9 +119,7 @@ protected:
     const Plan &plan_;
     const Examples<T> &train_;
 
-    std::size_t batch_size() const {
-        return plan_.batch > 0 ? std::min<std::size_t>(plan_.batch, train_.n) : train_.n;
-    }
+    std::size_t batch_size() const { return batch_of(plan_, train_.n); }
     const T *input(std::size_t example) const { return train_.inputs + example * plan_.layers.front().n_in; }
     const T *expected(std::size_t example) const { return train_.expected + example * plan_.layers.back().n_out; }
     T weight(std::size_t example) const { return train_.weight ? train_.weight[example] : T(1); }

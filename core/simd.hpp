@@ -262,11 +262,6 @@ TINYGLASS_INLINE V grouped_sums(const V *v) {
     }
 }
 
-template <int group>
-struct FirstOfGroup {
-    static constexpr int of(int k) { return k * group; }
-};
-
 // Adds up each group of lanes and puts the sums first.
 template <class V, int group, int distance = group / 2>
 TINYGLASS_INLINE V close_groups(V v) {

@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <memory>
 #include <mutex>
+#include <system_error>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -23,6 +24,14 @@ namespace tinyglass {
 inline std::atomic<int> &allowed_threads() {
     static std::atomic<int> n{1};
     return n;
+}
+
+// Fewer multiplications, some 30 µs of one thread, are not worth a meeting that others may delay. (Tests share
+// smaller jobs.)
+constexpr std::size_t smallest_job = 1'500'000;
+inline std::atomic<std::size_t> &smallest_shared_job() {
+    static std::atomic<std::size_t> multiplications{smallest_job};
+    return multiplications;
 }
 
 // While one lives, teams that this thread makes have one member: others keep the machine busy.
@@ -43,11 +52,18 @@ private:
     }
 };
 
+// One that runs `work`, or no thread where the machine can start none.
+template <class Work>
+std::thread thread_or_none(Work work) {
+    try {
+        return std::thread(work);
+    } catch (const std::system_error &) {
+        return {};
+    }
+}
+
 class Team {
 public:
-    // Fewer multiplications, some 30 µs of one thread, are not worth a meeting that others may delay.
-    static constexpr std::size_t smallest_job = 1'500'000;
-
     Team() : members_(OneThread::is_wished() ? 1 : allowed_threads().load()) {}
     Team(const Team &) = delete;
 
@@ -57,14 +73,15 @@ public:
             over_ = true;
         }
         wake_.notify_all();
-        for (std::thread &thread : threads_) thread.join();
+        for (std::thread &thread : threads_)
+            if (thread.joinable()) thread.join();
     }
 
     // Calls part(from, to) for parts of 0 .. n, a few for each member. Who is free takes the next one, so that
     // nobody waits long for a thread that has not come or is slow.
     template <class Part>
     void share(std::size_t n, std::size_t multiplications, Part part) {
-        if (members_ < 2 || n < 2 || multiplications < smallest_job || stays_alone()) return part(0, n);
+        if (members_ < 2 || n < 2 || multiplications < smallest_shared_job() || stays_alone()) return part(0, n);
         if (threads_.empty()) start();
         parts_ = static_cast<int>(std::min<std::size_t>(n, parts_of_each * static_cast<std::size_t>(members_)));
         const auto run = [&](int k) { part(n * k / parts_, n * (k + 1) / parts_); };
@@ -123,9 +140,9 @@ private:
 
     void start() {
         for (int member = 1; member < members_; ++member)
-            threads_.emplace_back([this] {
+            threads_.push_back(thread_or_none([this] {
                 while (wait_for_work()) take_part();
-            });
+            }));
     }
 
     // False when there will be no more.

@@ -52,7 +52,7 @@ public:
     // kernel: a name, or empty for the one that suits the training
     Trainer(Plan plan_, Examples<T> train, Examples<T> validation, const std::vector<T> &parameters,
             const std::string &kernel = "")
-        : plan(std::move(plan_)), train_(train), validation_(validation), order_(train.n), feedforward_(plan.layers) {
+        : plan(std::move(plan_)), train_(train), validation_(validation), order_(train.n) {
         for (const Layer &layer : plan.layers) {
             parameter_start_.push_back(n_parameters_);
             signal_start_.push_back(n_signals_);
@@ -209,7 +209,7 @@ private:
     std::vector<double> largest_inputs_;  // [n_in]: |input|, of the probed examples
     bool is_saved_ = true;  // now_ holds what the kernel holds
     std::vector<std::uint32_t> order_;
-    Feedforward<T> feedforward_;
+    std::optional<Feedforward<T>> feedforward_;  // of what is kept aside, unless the kernel looks at it itself
     std::vector<std::size_t> parameter_start_, signal_start_;
     std::size_t n_parameters_ = 0, n_signals_ = 0, work_per_example_ = 0;
     std::int64_t kept_every_ = 1;  // epochs between two states kept
@@ -220,9 +220,7 @@ private:
     double validation_weight_ = 0;
     std::vector<T> validation_outputs_;
 
-    std::size_t batch_size() const {
-        return plan.batch > 0 ? std::min<std::size_t>(plan.batch, train_.n) : train_.n;
-    }
+    std::size_t batch_size() const { return batch_of(plan, train_.n); }
     std::size_t in_batch() const { return in_epoch_ && position_ < train_.n ? position_ % batch_size() : 0; }
     const Layer &output_layer() const { return plan.layers.back(); }
 
@@ -276,9 +274,10 @@ private:
             validated_ += n;
             return n;
         }
-        if (validated_ == 0) feedforward_.set_parameters(now().parameters.data());
+        if (!feedforward_) feedforward_.emplace(plan.layers);
+        if (validated_ == 0) feedforward_->set_parameters(now().parameters.data());
         validation_outputs_.resize(validated_at_once * n_out);
-        feedforward_.outputs(validation_.inputs + validated_ * plan.layers.front().n_in, n, validation_outputs_.data());
+        feedforward_->outputs(validation_.inputs + validated_ * plan.layers.front().n_in, n, validation_outputs_.data());
         for (std::size_t k = 0; k < n; ++k, ++validated_) {
             const T *o = &validation_outputs_[k * n_out], *y = validation_.expected + validated_ * n_out;
             const double weight = validation_.weight ? validation_.weight[validated_] : 1;
@@ -353,14 +352,38 @@ private:
         return largest;
     }
 
-    // Replays update by update, from the last state kept, up to the first update that leaves the
-    // finite numbers, and stays before it.
+    // From the last state kept: after how many updates, at most, every weighted sum was last seen to be finite.
+    // Weights that are not finite make the sums of the next example so.
+    [[gnu::cold]] std::int64_t last_finite_update() {
+        restore(epoch_start_);
+        std::int64_t seen = updates();
+        while (now_.epoch < plan.epochs) {
+            begin_epoch();
+            while (position_ < train_.n) {
+                seen = updates();
+                learn(std::numeric_limits<std::int64_t>::max());
+                if (!tally_.is_finite()) return seen;
+            }
+            if (!is_finite()) return seen;
+            ++now_.epoch;
+        }
+        return seen;
+    }
+
+    // Replays, update by update near the end, up to the first one that leaves the finite numbers, and stays
+    // before it.
     [[gnu::cold]] void find_non_finite() {
+        const std::int64_t doubtful = last_finite_update() - 1;
         restore(epoch_start_);
         State<T> before = now_;
         while (now_.epoch < plan.epochs && trouble.layer < 0) {
             begin_epoch();
-            for (std::int64_t step = 0; position_ < train_.n; ++step) {
+            const std::int64_t updates_before = updates();
+            while (position_ < train_.n && trouble.layer < 0) {
+                if (updates() < doubtful) {
+                    learn(doubtful);
+                    continue;
+                }
                 before = now();
                 const std::size_t first = position_;
                 const std::int64_t next = updates() + 1;
@@ -375,8 +398,7 @@ private:
                 if (found.layer >= 0) {
                     trouble = found;
                     trouble.epoch = before.epoch;
-                    trouble.update = step;
-                    break;
+                    trouble.update = next - 1 - updates_before;
                 }
             }
             if (trouble.layer < 0) ++now_.epoch;

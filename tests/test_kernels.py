@@ -12,6 +12,7 @@ import os
 import signal
 import threading
 import time
+from contextlib import contextmanager
 from functools import partial
 from itertools import pairwise
 from types import SimpleNamespace
@@ -54,6 +55,7 @@ from tinyglass import (
     Watch,
     core,
     fitting,
+    many,
     start_network,
     train_examples,
     train_many,
@@ -76,13 +78,61 @@ def test_every_instruction_set_has_the_kernels_that_are_tested_here():
     assert ISAS
     for isa in ISAS:
         kernels = core.load(isa).kernels
-        assert {"plain", "lanes", "tiles"} <= set(kernels(8))
-        assert {"plain", "lanes", "tiles"} <= set(kernels(1))
+        assert set(kernels(1)) == set(core.KERNELS)
+        assert set(kernels(8)) == set(core.KERNELS) - {"online", "deferred"}
         for batch in (1, 8):
             for kernel in kernels(batch):
                 case = make_case(1, (3, 2), ("tanh",), HALF, batch=batch, n=9)
                 trainer = trainer_of(case, kernel=kernel, isa=isa)
                 assert (trainer.isa, trainer.kernel) == (isa, kernel)
+
+
+@pytest.mark.parametrize(
+    ("sizes", "batch", "values", "kernel"),
+    [
+        ((159, 8, 8), 1, {}, "online"),
+        ((160, 8, 8), 1, {}, "deferred"),
+        ((159, 8, 8), 1, {"optimizer": "adam"}, "online"),
+        ((159, 9, 8), 1, {"optimizer": "momentum"}, "online"),
+        ((159, 9, 8), 1, {"optimizer": "adam"}, "deferred"),
+        ((20, 100, 50), 1, {}, "online"),
+        ((20, 100, 51), 1, {}, "deferred"),
+        ((8, 8, 8), 2, {}, "lanes"),
+        ((9, 8, 8), 2, {}, "tiles"),
+        ((8, 9, 8), 0, {}, "tiles"),
+        ((8, 8, 8), 0, {"n": 1}, "online"),
+        ((784, 512, 10), 256, {"n": 1}, "deferred"),
+    ],
+)
+def test_the_kernel_is_the_one_that_the_documentation_names(sizes, batch, values, kernel):
+    for precision in PRECISIONS:
+        for isa in ISAS:
+            wished = {"batch": batch, "precision": precision} | values
+            case = make_case(1, sizes, ("relu", "linear"), HALF, **wished)
+            assert trainer_of(case, isa=isa).kernel == kernel
+
+
+@pytest.mark.parametrize(
+    ("n_hidden", "batch", "precision", "learns_in_lanes"),
+    [
+        (682, 1, "float32", True),  # 682 · 6 + 1 parameters of at most 4,096
+        (683, 1, "float32", False),
+        (341, 1, "float64", True),
+        (342, 1, "float64", False),
+        (170, 4, "float32", True),
+        (171, 4, "float32", False),
+        (42, 40, "float32", True),
+        (43, 40, "float32", False),
+    ],
+)
+def test_networks_learn_in_lanes_up_to_the_size_that_the_documentation_names(
+    n_hidden, batch, precision, learns_in_lanes
+):
+    table = Examples(np.eye(4), np.ones((4, 1)))
+    wished = Settings(hidden=(n_hidden,), epochs=1, batch=batch, precision=precision)
+    for isa in ISAS:
+        (run,) = train_many(table, msgspec.structs.replace(wished, core=isa), seeds=[1])
+        assert run.settings.core.endswith("-many") == learns_in_lanes
 
 
 # ---------------------------------------------------------------- random networks
@@ -231,15 +281,37 @@ def finished(trainer):
 @pytest.fixture
 def threads():
     """Set how many threads every core may use, until the test is over."""
-    before = {isa: core.load(isa).threads() for isa in ISAS}
+    before = core.compiled.threads()
+    yield core.set_threads
+    core.set_threads(before)
 
-    def allow(n):
+
+@contextmanager
+def sharing_every_product(n):
+    """Let every core share among n threads what is usually too little work for that."""
+    before = core.compiled.threads()
+    try:
         for isa in ISAS:
-            core.load(isa).set_threads(n)
+            core.load(isa).set_threads(n, smallest_job=0)
+        yield
+    finally:
+        for isa in ISAS:
+            core.load(isa).set_threads(before)
 
-    yield allow
-    for isa, n in before.items():
-        core.load(isa).set_threads(n)
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+@pytest.mark.parametrize("sort_of_batch", BATCHES)
+@settings(deadline=None, max_examples=cases_to_try(25))
+@given(data=st.data())
+def test_any_product_shared_among_threads_has_the_same_bits(sort_of_batch, precision, data):
+    case = data.draw(larger_cases(precision, sort_of_batch))
+    for isa, kernel in choices(case):
+        found = []
+        for n in (1, 2, 3):
+            with sharing_every_product(n):
+                trainer = trainer_of(case, kernel=kernel, isa=isa)
+                found.append((trainer.run(FOR_EVER), bits(trainer)))
+        assert found[0] == found[1] == found[2], (isa, kernel)
 
 
 @pytest.mark.parametrize("precision", PRECISIONS)
@@ -492,6 +564,47 @@ def test_networks_at_once_one_of_which_learns_far_too_fast_have_the_bits_of_each
             alone = msgspec.structs.replace(own, seed=seed, learning_rate=rate)
             assert run.settings.core == own.core
             assert numbers_of(run) == numbers_of(as_one_of_many(examples, alone, aside)), isa
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+@pytest.mark.parametrize("batch", [1, 4])
+@pytest.mark.parametrize("sizes", [(3, 5, 4), (4, 4, 9, 7, 2)])
+def test_full_lanes_give_the_bits_of_one_network_alone(sizes, batch, precision):
+    values = {"batch": batch, "epochs": 3, "precision": precision}
+    activations = (*["tanh"] * (len(sizes) - 2), "softmax")
+    cases = [make_case(k, sizes, activations, "cross_entropy", n=11, **values) for k in range(70)]
+    for isa in ISAS:
+        own = msgspec.structs.replace(cases[0].settings, core=f"{isa}-many")
+        starts = [case.network for case in cases]
+        runs = train_many([case.examples for case in cases], own, starts=starts)
+        for case, run in zip(cases, runs, strict=True):
+            alone = train_examples(case.examples, own, start=case.network)
+            assert weights_of(run.network.layers).tobytes() == weights_of(alone.network.layers).tobytes(), isa
+            assert run.losses.tobytes() == alone.losses.tobytes(), isa
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+@pytest.mark.parametrize("batch", [1, 30, 150, 0])
+def test_networks_interrupted_within_an_epoch_count_the_updates_that_were_made(batch, precision, monkeypatch):
+    monkeypatch.setattr(many, "SLICE", 0.0)  # some examples of each, then the time is up
+    values = {"batch": batch, "optimizer": "adam", "epochs": 10**6, "precision": precision}
+    counts = (20, 100, 200, 201, 300)
+    cases = [
+        make_case(k, (20, 30, 3), ("tanh", "softmax"), HALF, n=n, **values) for k, n in enumerate(counts)
+    ]
+    for isa in ISAS:
+        for looks in range(2, 14):
+            told = []
+            watch = Watch(
+                lambda progress, told=told, looks=looks: told.append(progress) or len(told) == looks
+            )
+            own = msgspec.structs.replace(cases[0].settings, core=f"{isa}-many")
+            starts = [case.network for case in cases]
+            runs = train_many([case.examples for case in cases], own, starts=starts, watch=watch, threads=1)
+            for case, run in zip(cases, runs, strict=True):
+                trainer = trainer_of(case, kernel="many", isa=isa)
+                trainer.run(FOR_EVER, run.updates)
+                assert trainer.parameters.tobytes() == flatten(run.network).tobytes(), (isa, looks)
 
 
 @pytest.mark.parametrize("precision", PRECISIONS)

@@ -26,7 +26,7 @@ public:
         const std::size_t n_parameters = count_parameters(plan.layers);
         if (parameters.shape(1) != n_parameters) throw std::invalid_argument("wrong number of parameters");
         const std::string wished = kernel.empty() && suits_lanes<T>(plan) ? "many" : kernel;
-        const OneThread one_thread(threads > 1);  // each crew has its own
+        const OneThread one_thread(n > 1 || threads < 2);  // each crew has its own
         parts_.reserve(2 * n);
         std::vector<std::unique_ptr<Trainer<T>>> trainers;
         for (std::size_t k = 0; k < n; ++k) {

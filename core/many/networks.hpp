@@ -430,9 +430,7 @@ private:
 
 template <class T>
 std::size_t bytes_of(const Plan &plan) {
-    std::size_t n_parameters = 0;
-    for (const Layer &layer : plan.layers) n_parameters += layer.n_parameters();
-    return n_parameters * sizeof(T);
+    return count_parameters(plan.layers) * sizeof(T);
 }
 
 // Whether networks of this shape are faster together, as measured: larger ones leave no cache to their

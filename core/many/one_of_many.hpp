@@ -23,6 +23,9 @@ public:
     void restore(const State<T> &state) override {
         rest_ = state;
         networks_ = nullptr;
+        alone_ = nullptr;
+        table_ = nullptr;
+        aside_ = nullptr;
         position_ = 0;
         this->updates = state.updates;
     }
@@ -53,10 +56,11 @@ public:
         networks_ = nullptr;
     }
 
-    // Others have shown it so many of the n examples of an epoch, before which so many updates were made.
-    void count_updates(std::int64_t before, std::size_t position, std::size_t n) {
-        const std::size_t batch = this->batch_size();
-        this->updates = before + static_cast<std::int64_t>(position >= n ? (n + batch - 1) / batch : position / batch);
+    // An epoch, before which so many updates were made, has come to this position of `longest`, of which it
+    // was shown its own examples. Its last update, of fewer than a batch, is made when the others' batch is full.
+    void count_updates(std::int64_t before, std::size_t position, std::size_t longest) {
+        const std::size_t batch = batch_of(plan_, longest), all = (train_.n + batch - 1) / batch;
+        this->updates = before + static_cast<std::int64_t>(position >= longest ? all : std::min(position / batch, all));
     }
 
     // Alone.

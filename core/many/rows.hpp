@@ -15,8 +15,9 @@ struct Rows {
     using Number = T;
     using V = Vec<T, N>;
     using Mask = IntegersOf<V>;
-    // Neurons that are dealt with at once: their sums and deltas stay in registers.
-    static constexpr int most = (n_registers - 2 * G - 2) / (2 * G) < 4 ? 2 : 4;
+    // Neurons that are dealt with at once: their sums and deltas stay in registers. Errors are added up by so
+    // many, and have the same bits in one vector and in two.
+    static constexpr int most = n_registers < 32 ? 2 : 4;
 
     struct Row {
         V v[G];

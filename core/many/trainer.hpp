@@ -6,6 +6,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <exception>
 #include <memory>
 #include <mutex>
 #include <numeric>
@@ -47,10 +48,21 @@ public:
     bool run(double seconds) {
         const auto deadline =
             Clock::now() + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(seconds));
+        std::vector<std::exception_ptr> troubles(crews_.size());
+        const auto run_crew = [&](std::size_t k) {
+            try {
+                run(crews_[k], deadline);
+            } catch (...) {  // out of memory
+                troubles[k] = std::current_exception();
+            }
+        };
         std::vector<std::thread> threads;
-        for (std::size_t k = 1; k < crews_.size(); ++k) threads.emplace_back([&, k] { run(crews_[k], deadline); });
-        run(crews_.front(), deadline);
-        for (std::thread &thread : threads) thread.join();
+        for (std::size_t k = 1; k < crews_.size(); ++k) threads.push_back(thread_or_none([&, k] { run_crew(k); }));
+        run_crew(0);
+        for (std::size_t k = 1; k < crews_.size(); ++k)
+            threads[k - 1].joinable() ? threads[k - 1].join() : run_crew(k);
+        for (const std::exception_ptr &trouble : troubles)
+            if (trouble) std::rethrow_exception(trouble);
         return std::all_of(crews_.begin(), crews_.end(), [](const Crew &crew) { return crew.phase == Phase::over; });
     }
 
@@ -60,9 +72,10 @@ public:
             for_seated(crew, [&](Seat &seat, auto &lane) {
                 if (crew.phase == Phase::learning) seat.learnt = lane.tally;
                 const std::size_t n = trainer(seat).train().n;
-                const std::size_t position = crew.phase == Phase::learning ? std::min(crew.position, n) : n;
-                network(seat).count_updates(lane.updates, position, n);
-                results_[seat.who] = trainer(seat).pause_epoch(seat.learnt, position);
+                const std::size_t longest = crew.phase == Phase::learning ? crew.networks->longest() : n;
+                const std::size_t position = crew.phase == Phase::learning ? crew.position : n;
+                network(seat).count_updates(lane.updates, position, longest);
+                results_[seat.who] = trainer(seat).pause_epoch(seat.learnt, std::min(position, n));
                 stand_up(seat, lane);
             });
             if (crew.who != nobody) results_[crew.who] = trainers_[crew.who]->leave_off();

@@ -1,6 +1,7 @@
 """The compiled core: a module for each instruction set, of one source; the best that runs here is chosen.
 
-``TINYGLASS_ISA`` forces one of baseline, avx2, avx512 and neon; ``TINYGLASS_KERNEL`` forces a kernel.
+``TINYGLASS_ISA`` forces one of baseline, avx2, avx512 and neon; ``TINYGLASS_THREADS`` says how many threads
+large products may use.
 """
 
 from __future__ import annotations
@@ -67,21 +68,32 @@ def load(isa: str) -> Any:
     if isa not in available():
         raise ArgumentError(
             f"This machine cannot run the core of {isa!r}",
-            "the instruction set (TINYGLASS_ISA)",
+            "the instruction set (TINYGLASS_ISA or --core)",
             f"Use one of {', '.join(available())}, or leave it open",
         )
-    return _installed().get(isa) or importlib.import_module(f"._core_{isa}", __package__)
+    module = _installed().get(isa) or importlib.import_module(f"._core_{isa}", __package__)
+    if _loaded:
+        module.set_threads(_loaded[0].threads())
+    _loaded.append(module)
+    return module
 
 
-kernel = os.environ.get("TINYGLASS_KERNEL", "")
-"""The kernel that trains, or empty for the one that suits a training; see `kernels`."""
+_loaded: list[Any] = []
 
 
-def _processors() -> int:
-    """Return how many processors this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+def _wished_threads() -> int:
+    """Return how many threads the environment asks for, otherwise two where there are two processors."""
+    wish = os.environ.get("TINYGLASS_THREADS")
+    if wish:
+        if not wish.isdecimal() or int(wish) < 1:
+            raise ArgumentError(
+                f"Expected a whole number of threads from 1 on, found {wish!r}",
+                "the environment variable TINYGLASS_THREADS",
+                "Set it to 1 or 2, or leave it out",
+            )
+        return int(wish)
+    processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return min(2, processors or 1)
 
 
 def find(wish: str, batch: int) -> tuple[Any, str]:
@@ -97,14 +109,38 @@ def find(wish: str, batch: int) -> tuple[Any, str]:
 
     Examples
     --------
-    >>> find("auto", batch=1) == (compiled, kernel)
+    >>> find("auto", batch=1) == (compiled, "")
     True
     >>> find(f"{isa}-tiles", batch=16)[1]
     'tiles'
     """
     wished_isa, _, wished = wish.partition("-")
     module = load(wished_isa) if wished_isa in available() else compiled
-    return module, wished if wished in module.kernels(batch) else kernel
+    return module, wished if wished in module.kernels(batch) else ""
+
+
+def check(wish: str, batch: int) -> None:
+    """Refuse what somebody asks for here and now, where `find` would leave it open.
+
+    Raises
+    ------
+    ArgumentError
+        If this machine has not that instruction set, or the kernel cannot train such batches.
+
+    Examples
+    --------
+    >>> check(f"{isa}-tiles", batch=16)
+    """
+    if wish == "auto":
+        return
+    wished_isa, _, wished = wish.partition("-")
+    able = load(wished_isa).kernels(batch)
+    if wished and wished not in able:
+        raise ArgumentError(
+            f"The kernel {wished} takes one example to an update, and the batch is {batch or 'all of them'}",
+            "--core",
+            f"Use --batch 1, one of {', '.join(able)}, or leave the kernel out",
+        )
 
 
 def describe(used: str) -> str:
@@ -134,7 +170,8 @@ def set_threads(n: int) -> None:
     1
     >>> set_threads(before)
     """
-    compiled.set_threads(n)
+    for module in _loaded:
+        module.set_threads(n)
 
 
 def peak_gflops(seconds: float = 0.3) -> float:
@@ -150,4 +187,4 @@ def peak_gflops(seconds: float = 0.3) -> float:
 
 isa = os.environ.get("TINYGLASS_ISA") or available()[0]
 compiled = load(isa)
-set_threads(int(os.environ.get("TINYGLASS_THREADS") or min(2, _processors())))
+set_threads(_wished_threads())

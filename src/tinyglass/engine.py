@@ -193,16 +193,19 @@ def check_targets(examples: Examples, settings: Settings) -> None:
     """
     if settings.loss != "cross_entropy":
         return
-    Y = examples.Y
-    bad = ((Y < 0) | (Y > 1)).any(axis=1)
-    if settings.output == "softmax":
-        bad |= np.abs(Y.sum(axis=1) - 1) > 1e-5
-    if bad.any():
-        raise ArgumentError(
-            f"Cross-entropy expects probabilities, found {Y[bad][0].tolist()}",
-            f"the expected outputs of example {int(np.flatnonzero(bad)[0])}",
-            "Give values from 0 to 1 (for softmax, adding up to 1), or use half_squared_error",
-        )
+    begin = 0
+    for Y in in_parts(examples.Y):
+        bad = ((Y < 0) | (Y > 1)).any(axis=1)
+        if settings.output == "softmax":
+            bad |= np.abs(Y.sum(axis=1) - 1) > 1e-5
+        if bad.any():
+            first = int(np.flatnonzero(bad)[0])
+            raise ArgumentError(
+                f"Cross-entropy expects probabilities, found {Y[first].tolist()}",
+                f"the expected outputs of example {begin + first}",
+                "Give values from 0 to 1 (for softmax, adding up to 1), or use half_squared_error",
+            )
+        begin += len(Y)
 
 
 # ---------------------------------------------------------------- divergence

@@ -13,7 +13,15 @@ from typing import Any, NamedTuple
 import msgspec
 import numpy as np
 
-from .engine import check_size, check_start, check_targets, divergence, find_learning_rate, make_trainer
+from .engine import (
+    LARGEST_TRAINING,
+    check_size,
+    check_start,
+    check_targets,
+    divergence,
+    find_learning_rate,
+    make_trainer,
+)
 from .errors import ArgumentError
 from .network import Network, start_network, with_parameters
 from .preparation import Examples, balanced_class_weights, class_weights
@@ -198,8 +206,22 @@ def settle(
     examples, validation = _weigh(examples, validation, settings)
     if validation is None and settings.validation:
         kept, aside = validation_split(examples.groups, examples.Y.argmax(axis=1), settings)
-        examples, validation = examples.take(kept), examples.take(aside)
+        examples, validation = _part_of(examples, kept), _part_of(examples, aside)
     return _of_mean_weight_one(examples), validation
+
+
+def _part_of(examples: Examples, which: np.ndarray) -> Examples:
+    """Return some of the examples, unless that is a copy of a file that is too large for it."""
+    needed = len(which) * (examples.n_inputs + examples.n_outputs) * examples.X.itemsize
+    if isinstance(examples.X, np.memmap) and needed > LARGEST_TRAINING:
+        raise ArgumentError(
+            f"To leave some of the examples out, the others would be copied from the file: {needed / 2**30:,.1f} "
+            f"GiB, and at most {LARGEST_TRAINING / 2**30:g} GiB are used",
+            "the examples",
+            "Give those to be kept aside as `validation`, from a file of their own, and write a file without "
+            "examples of weight 0",
+        )
+    return examples.take(which)
 
 
 def _answers(examples: Examples) -> tuple[int, int, tuple[str, ...] | None]:
@@ -299,7 +321,8 @@ def _weigh(
         counts = np.flatnonzero(weight)
         if len(counts) == 0:
             raise ArgumentError("Every example has weight 0", "the weights", "Give an example a weight")
-        return replace(part, weight=weight).take(counts)
+        part = replace(part, weight=weight)
+        return part if len(counts) == len(weight) else _part_of(part, counts)
 
     return weighed(examples), None if validation is None else weighed(validation)
 

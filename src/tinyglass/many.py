@@ -33,6 +33,7 @@ from .runs import Run
 from .settings import Settings, resolve
 
 KEPT = 4  # as large a part of what a network needs in training is kept after it
+ORDER = 4  # bytes an example, of the order in which a network is shown them
 OWN = ("seed", "rate", "epochs", "baseline")
 """What each network of a group has for itself, of what the core is told about a training."""
 
@@ -195,11 +196,15 @@ def _prepare(rows: Sequence[dict[str, Any]]) -> list[_Training]:
 def _check_memory(rows: Sequence[dict[str, Any]]) -> None:
     """Refuse networks of which even the starts and the results would need too much memory."""
     whole = 0
+    tables: set[int] = set()
     for row in rows:
         table, settings, start = row["examples"], row["settings"], row["starts"]
         sizes = start.sizes if start else (table.n_inputs, *settings.hidden, table.n_outputs)
-        check_size(sizes, table.n_examples, settings, in_file=isinstance(table.X, np.memmap))
-        whole += needed_bytes(sizes, 0, settings) // KEPT
+        check_size(sizes, table.n_examples, settings)  # of a file too: lanes want a table of their own
+        whole += needed_bytes(sizes, 0, settings) // KEPT + ORDER * table.n_examples
+        if id(table) not in tables:
+            whole += table.X.size * np.dtype(settings.precision).itemsize
+            tables.add(id(table))
         if whole > LARGEST_TRAINING:
             raise ArgumentError(
                 f"{len(rows)} networks like {'-'.join(map(str, sizes))} need more than the "

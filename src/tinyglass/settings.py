@@ -177,7 +177,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     core: Annotated[
         str,
         Meta(
-            pattern=r"^(auto|(baseline|avx2|avx512|neon)(-[a-z]+)?)$",
+            pattern=r"^(auto|(baseline|avx2|avx512|neon)(-(online|deferred|lanes|tiles|many|plain))?)$",
             description="compiled core: auto, an instruction set such as avx2, or that and a kernel such as "
             "avx2-tiles; a run remembers which, for they differ in roundings",
         ),

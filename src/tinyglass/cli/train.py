@@ -82,6 +82,7 @@ def _add_setting(group: Any, name: str) -> None:
 
 def train_verb(options: argparse.Namespace) -> int:
     """Train, score, and write model, run and report."""
+    from ..core import check
     from ..storage import training_folder
 
     values, preset = given_settings(options)
@@ -91,6 +92,7 @@ def train_verb(options: argparse.Namespace) -> int:
             settings, about = settings_to_resume(options, values, preset, checkpoint)
         else:
             settings = make_settings(values, preset)
+            check(settings.core, settings.batch)
             about = {
                 "path": None if options.path is None else str(options.path),
                 "test": None if options.test is None else str(options.test),
