@@ -16,8 +16,8 @@ NETWORKS = (
     (784, 128, 10),
     (784, 512, 512, 10),
 )
-BATCHES, QUICK_BATCHES = (1, 8, 32, 256), (1, 32, 256)
-EXAMPLES, QUICK_EXAMPLES = 1024, 512
+BATCHES, QUICK_BATCHES = (1, 8, 32, 256), (1, 256)
+EXAMPLES, QUICK_EXAMPLES = 1024, 256
 RATE, BATCH_RATE = 0.02, 0.1  # the learning rate of batch 1, and of larger ones
 
 Parameters = list[tuple[np.ndarray, np.ndarray]]

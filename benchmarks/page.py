@@ -103,7 +103,7 @@ def _sets(results: dict[str, Any]) -> str:
 def _many(results: dict[str, Any]) -> str:
     if not results.get("many"):
         return ""
-    rows = [["", "one by one", "at once", "JAX vmap"]]
+    rows = [["", "one by one", "at once, 1 thread", "at once", "JAX vmap"]]
     for part in results["many"]:
         times = part["contestants"]
         shown = [number(times[name]["median_ns"]) if name in times else "–" for name in rows[0][1:]]
@@ -112,7 +112,8 @@ def _many(results: dict[str, Any]) -> str:
     return (
         "## Many networks\n\n"
         f"{first['networks']:,} networks, each with {first['examples']} examples, a start and a learning rate of its "
-        "own, batch 1: ns for one example of one network. One by one is on one thread; at once and JAX on all.\n\n"
+        "own, batch 1: ns for one example of one network. One by one is on one thread, as such networks are too "
+        "small to share; at once and JAX are on all.\n\n"
         + markdown(rows)
     )
 

@@ -45,8 +45,7 @@ def measure_cells(plan: Plan) -> list[dict[str, Any]]:
 def measure_million(plan: Plan) -> dict[str, Any]:
     """Return what a million epochs of the course's ten recordings take; the slow are not given them all."""
     cell = ours.course_cell()
-    budget = plan.budget._replace(rounds=max(1, plan.budget.rounds // 3))  # each of them is long
-    result = measure(cell, plan.everyone, budget, EPOCHS_OF_THE_COURSE)
+    result = measure(cell, plan.everyone, plan.budget, EPOCHS_OF_THE_COURSE)
     for times in result["contestants"].values():
         times["seconds"] = 1e-9 * times["median_ns"] * EPOCHS_OF_THE_COURSE * cell.n_examples
     return result | {"epochs": EPOCHS_OF_THE_COURSE}
@@ -161,7 +160,10 @@ def measure_growth(plan: Plan) -> dict[str, Any]:
         ],
         "networks": [(n, partial(start_several, n)) for n in networks],
     }
-    return {name: line_of(points, plan.budget) for name, points in series.items()}
+    # A call makes as many runs in Python as there are networks, which takes longer than a slice.
+    longer = plan.budget._replace(longest_slice=8 * plan.budget.longest_slice, rounds=1 + plan.budget.rounds // 2)
+    budgets = {"networks": longer}
+    return {name: line_of(points, budgets.get(name, plan.budget)) for name, points in series.items()}
 
 
 def start_one(cell: Cell) -> Callable[[int], object]:

@@ -117,7 +117,7 @@ class _NetworkEstimator(BaseEstimator):
         if isinstance(self, ClassifierMixin):
             check_classification_targets(y)
         counts = weight > 0  # now, so that the others decide neither the classes nor the validation split
-        return X[counts], y[counts], weight[counts]
+        return (X, y, weight) if counts.all() else (X[counts], y[counts], weight[counts])
 
     def _settings(self, task: str, precision: str, seed: int, one_epoch: bool) -> Settings:
         alike = ("bias", "start", "loss", "optimizer", "momentum", "epsilon", "l2", "weight_limit", "shuffle")

@@ -22,7 +22,10 @@ from .storage import read_arrays, write_arrays
 
 
 def read_only(array: Any, dtype: Any = None) -> np.ndarray:
-    """Return a C-contiguous copy that cannot be written to."""
+    """Return a C-contiguous copy that cannot be written to; what is one already is not copied again."""
+    is_held = type(array) is np.ndarray and array.base is None and not array.flags.writeable
+    if is_held and array.flags.c_contiguous and dtype in (None, array.dtype):
+        return array
     copy = np.array(array, dtype=dtype, order="C", copy=True)
     copy.flags.writeable = False
     return copy
