@@ -113,8 +113,7 @@ def _many(results: dict[str, Any]) -> str:
         "## Many networks\n\n"
         f"{first['networks']:,} networks, each with {first['examples']} examples, a start and a learning rate of its "
         "own, batch 1: ns for one example of one network. One by one is on one thread, as such networks are too "
-        "small to share; at once and JAX are on all.\n\n"
-        + markdown(rows)
+        "small to share; at once and JAX are on all.\n\n" + markdown(rows)
     )
 
 

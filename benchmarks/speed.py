@@ -161,7 +161,9 @@ def measure_growth(plan: Plan) -> dict[str, Any]:
         "networks": [(n, partial(start_several, n)) for n in networks],
     }
     # A call makes as many runs in Python as there are networks, which takes longer than a slice.
-    longer = plan.budget._replace(longest_slice=8 * plan.budget.longest_slice, rounds=1 + plan.budget.rounds // 2)
+    longer = plan.budget._replace(
+        longest_slice=8 * plan.budget.longest_slice, rounds=1 + plan.budget.rounds // 2
+    )
     budgets = {"networks": longer}
     return {name: line_of(points, budgets.get(name, plan.budget)) for name, points in series.items()}
 
