@@ -150,6 +150,7 @@ ARROWS = {
         "settings",
     },
     "cli": {
+        "core",
         "diagnosis",
         "errors",
         "evaluation",
