@@ -123,7 +123,7 @@ def _waiting(results: Results) -> Iterator[Goal]:
     waiting, sizes = results.get("waiting", {}), results.get("sizes", {})
     core = waiting.get(CORE_IMPORT)
     yield Goal("importing the core, beyond NumPy", 5.0, "ms", None if core is None else 1e3 * core)
-    files = [(size / 2**20, name) for name, size in sizes.get("compiled", {}).items()]
+    files = [(size / 1e6, name) for name, size in sizes.get("compiled", {}).items()]
     largest, where = max(files, default=(None, ""))
     yield Goal("the largest compiled core", 1.0, "MB", largest, where)
     demo, torch = waiting.get(DEMO), waiting.get(TORCH)

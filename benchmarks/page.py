@@ -150,8 +150,8 @@ def _commands(results: dict[str, Any]) -> str:
     if results.get("sizes"):
         sizes = results["sizes"]
         rows = [["installed, without what it needs", "MB"]]
-        rows += [[name, number(size / 2**20)] for name, size in sizes["packages"].items()]
-        rows += [[f"of tinyglass: {name}", number(size / 2**20)] for name, size in sizes["compiled"].items()]
+        rows += [[name, number(size / 1e6)] for name, size in sizes["packages"].items()]
+        rows += [[f"of tinyglass: {name}", number(size / 1e6)] for name, size in sizes["compiled"].items()]
         parts.append(markdown(rows))
     return "## Besides training\n\n" + "\n\n".join(parts) if parts else ""
 

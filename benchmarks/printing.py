@@ -128,7 +128,7 @@ def as_text(results: dict[str, Any], goals: Sequence[Goal]) -> Iterator[str]:
     for name, seconds in results.get("waiting", {}).items():
         yield f"{name}: {number(1e3 * seconds)} ms"
     for name, size in results.get("sizes", {}).get("packages", {}).items():
-        yield f"Size of {name}: {number(size / 2**20)} MB"
+        yield f"Size of {name}: {number(size / 1e6)} MB"
     yield "\n" + table([["goal", "wanted", "found", ""], *goal_rows(goals)], left=4)
 
 

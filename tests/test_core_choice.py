@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from conftest import unmeasured
@@ -39,6 +41,15 @@ def test_what_the_environment_cannot_have_is_refused(python, name, value, told):
     assert name in done.stderr
 
 
+def test_the_command_line_tells_it_without_a_traceback(command, tmp_path):
+    for name, value in (("TINYGLASS_ISA", "avx1024"), ("TINYGLASS_THREADS", "two")):
+        done = command("train", "--out", tmp_path, env=unmeasured() | {name: value})
+        assert done.returncode == 2
+        assert done.stderr.startswith("tinyglass: ")
+        assert value in done.stderr
+        assert "Traceback" not in done.stderr
+
+
 def test_threads_are_set_for_every_core_also_for_those_loaded_later(python):
     program = """
 from tinyglass import core
@@ -70,3 +81,8 @@ def test_what_is_asked_for_on_the_command_line_is_had_or_refused(here, tmp_path)
     assert done.returncode == 0, done.stderr
     done = here("show", tmp_path / "c")
     assert "kernel plain for" in done.stdout
+
+
+def test_no_compiled_core_is_larger_than_a_megabyte():
+    for isa in core.available():
+        assert Path(core.load(isa).__file__).stat().st_size <= 10**6, isa

@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .core import describe
 from .errors import printable
 from .settings import Settings, show_value
 
@@ -350,6 +349,7 @@ def print_predictions(predictions: list[Prediction], network: Network) -> None:
 
 def print_network(network: Network, run: Run | None, sha256: str, command: str) -> None:
     """Print layers, every weight, settings, and the command that reproduces them."""
+    from .core import describe
 
     def say(line: str) -> None:
         print(printable(line))
