@@ -164,8 +164,10 @@ def measure_growth(plan: Plan) -> dict[str, Any]:
     longer = plan.budget._replace(
         longest_slice=8 * plan.budget.longest_slice, rounds=1 + plan.budget.rounds // 2
     )
-    budgets = {"networks": longer}
-    return {name: line_of(points, budgets.get(name, plan.budget)) for name, points in series.items()}
+    return {
+        name: line_of(points, longer if name == "networks" else plan.budget)
+        for name, points in series.items()
+    }
 
 
 def start_one(cell: Cell) -> Callable[[int], object]:
