@@ -1,0 +1,351 @@
+"""A network as a board computes it: its numbers, its test vectors, and what is known about it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+import msgspec
+import numpy as np
+
+from ..errors import ArgumentError
+from ..network import Network, Preparation, load_network, network_arrays
+from ..prediction import UNKNOWN, as_rows
+from ..preparation import cut, expected_outputs, prepare_pieces
+from ..recordings import Recording
+from ..units import convert_units
+from .computing import last_sums, outputs_of, prepared
+from .floats import FLOAT32, Floats
+from .quantized import QuantizedNetwork, quantize_inputs, quantize_readings, quantized_sums
+from .quantizing import in_float32, quantize
+
+Precision = Literal["float32", "int8"]
+N_VECTORS = 8
+DEAREST = 0.005  # share of accuracy that int8 may cost
+TOLERANCE = 1e-4  # of float outputs, times the largest if that is above 1
+VECTOR_BITS = 0xFFFFFFF0  # of a float32, so that every board holds a test vector exactly
+
+
+class Agreement(NamedTuple):
+    """How int8 compares with float32 on the examples it was calibrated on.
+
+    Attributes
+    ----------
+    n : int, recordings, or their windows
+    equal : float, share with the same class; in regression 1 − (mean difference / deviation of the answers)
+    accuracy_float32, accuracy_int8 : float, of the labels; R² in regression; nan without labels
+    """
+
+    n: int
+    equal: float
+    accuracy_float32: float
+    accuracy_int8: float
+
+
+@dataclass(frozen=True, eq=False)
+class BoardModel:
+    """A network as a board computes it.
+
+    Attributes
+    ----------
+    network : Network, its weights in float32
+    digest : str, SHA-256 of the model
+    precision : "float32" or "int8"
+    preparation : Preparation
+        The network's; of a network fed with numbers, one that leaves them as they are.
+    n_readings : int, that one prediction takes: a window's, or a whole recording's
+    quantized : QuantizedNetwork or None
+    agreement : Agreement or None, of int8
+    readings : float32 array, (8, n_readings, n_channels), the test vectors
+    """
+
+    network: Network
+    digest: str
+    precision: Precision
+    preparation: Preparation
+    n_readings: int
+    quantized: QuantizedNetwork | None
+    agreement: Agreement | None
+    readings: np.ndarray
+
+    @property
+    def n_channels(self) -> int:
+        return len(self.preparation.channels)
+
+    @property
+    def period_ms(self) -> float | None:
+        """Between two readings."""
+        return None if self.preparation.rate_hz is None else 1000 / self.preparation.rate_hz
+
+    @property
+    def any_length(self) -> bool:
+        """Whether a prediction may be made of more or fewer readings than `n_readings`."""
+        return self.preparation.any_length and not self.preparation.window
+
+    @property
+    def quantizes_readings(self) -> bool:
+        """Whether int8 inputs are made of the readings themselves, so that nothing at all is rounded differently."""
+        return self.quantized is not None and self.quantized.readings is not None
+
+
+class Answers(NamedTuple):
+    """What a board answers.
+
+    Attributes
+    ----------
+    sums : array, (n_examples, n_outputs), of the last layer; whole numbers in int8
+    outputs : array, (n_examples, n_outputs)
+    classes : int array, (n_examples,), the largest output's place; −1 for *unknown*; all 0 in regression
+    """
+
+    sums: np.ndarray
+    outputs: np.ndarray
+    classes: np.ndarray
+
+
+def board_answers(model: BoardModel, readings: np.ndarray, floats: Floats = FLOAT32) -> Answers:
+    """Return what a board answers to raw readings, to the bit.
+
+    Parameters
+    ----------
+    model : BoardModel
+    readings : array, (n_examples, n_readings, n_channels), in the units of the recordings
+    floats : Floats, the board's
+
+    Returns
+    -------
+    Answers
+    """
+    p, q = model.preparation, model.quantized
+    with np.errstate(over="ignore"):
+        if q is None:
+            return _answers(model, last_sums(model.network, prepared(p, readings, floats), floats), floats)
+        kept = floats.keep(readings)
+        if q.readings is not None:
+            inputs = quantize_readings(q.readings, kept, p.n_steps)
+        else:
+            inputs = quantize_inputs(q.inputs, prepared(p, kept, floats))
+        return _answers(model, quantized_sums(q, inputs), floats)
+
+
+def _answers(model: BoardModel, sums: np.ndarray, floats: Floats) -> Answers:
+    weighted = sums
+    if model.quantized is not None:
+        weighted = floats.keep(floats.keep(sums) * floats.constant(model.quantized.layers[-1].unit))
+    outputs = outputs_of(model.network, weighted, floats)
+    if model.network.classes is None:
+        return Answers(sums, outputs, np.zeros(len(sums), np.int64))
+    best, largest = sums.argmax(axis=1), outputs.max(axis=1)
+    unsure = (outputs == largest[:, None]).sum(axis=1) > 1
+    unsure |= ~(largest >= floats.constant(model.network.threshold))
+    return Answers(sums, outputs, np.where(unsure, -1, best))
+
+
+def label_of(model: BoardModel, place: int) -> str:
+    """Return the label of a class by its place; −1 is *unknown*."""
+    return UNKNOWN if place < 0 else (model.network.classes or ("",))[place]
+
+
+# ---------------------------------------------------------------- making one
+
+
+def make_board_model(
+    model: Network | str | Path,
+    precision: Precision = "float32",
+    recordings: Sequence[Recording] = (),
+    inputs: np.ndarray | None = None,
+    n_readings: int | None = None,
+) -> BoardModel:
+    """Return a network as a board computes it.
+
+    Parameters
+    ----------
+    model : Network, or the path of a model file
+    precision : {"float32", "int8"}
+    recordings : sequence of Recording, of the training part: int8 is calibrated on them, and test
+        vectors are taken of them
+    inputs : array, (n_examples, n_inputs), optional
+        Instead of recordings, for a network fed with numbers.
+    n_readings : int, optional
+        How many readings a whole recording has on the board, where the network takes any number; by
+        default the median of the recordings'.
+
+    Raises
+    ------
+    ArgumentError
+        If int8 has nothing to be calibrated on, or costs more than half a point of accuracy.
+
+    Examples
+    --------
+    >>> from tinyglass import read_recordings, train
+    >>> recordings = read_recordings()
+    >>> board = make_board_model(train(recordings).network, "int8", recordings)
+    >>> board.agreement.equal, board.readings.shape
+    (1.0, (8, 3, 1))
+    """
+    about: dict[str, object] = {}
+    if isinstance(model, Network):
+        network, digest = model, _digest(model)
+    else:
+        network, about, digest = load_network(Path(model))
+    network = in_float32(network)
+    p = network.preparation or _bare(network)
+    if inputs is None and recordings:
+        recordings = as_rows(recordings, network)
+        inputs = prepare_pieces(recordings, p)[0]
+    n_readings = n_readings or _usual_length(p, recordings, about)
+    pieces = readings_of(p, n_readings, recordings)
+    if not len(pieces) and inputs is not None and network.preparation is None:
+        pieces = np.asarray(inputs, np.float64)[:, None]
+    quantized = agreement = None
+    if precision == "int8":
+        if inputs is None or not len(inputs):
+            raise ArgumentError(
+                "int8 needs recordings to be calibrated on",
+                "the export",
+                "Name those the network was trained on: --recordings PATH",
+            )
+        quantized = quantize(network, inputs)
+        agreement = _compare(network, quantized, inputs, recordings, p)
+        _refuse_costly(agreement, network.classes is None)
+    board = BoardModel(network, digest, precision, p, n_readings, quantized, agreement, np.empty(0))
+    object.__setattr__(board, "readings", _choose_vectors(board, pieces))
+    return board
+
+
+def _digest(network: Network) -> str:
+    meaning = (network.classes, network.input_names, network.threshold, network.temperature)
+    digest = hashlib.sha256(msgspec.json.encode((meaning, network.preparation)))
+    for name, array in network_arrays(network).items():
+        digest.update(f"{name} {array.dtype} {array.shape}".encode())
+        digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()
+
+
+def _bare(network: Network) -> Preparation:
+    names = network.input_names
+    zeros, ones = (0.0,) * len(names), (1.0,) * len(names)
+    return Preparation(names, ("",) * len(names), 1, False, zeros, ones)
+
+
+def _usual_length(p: Preparation, recordings: Sequence[Recording], about: dict[str, object]) -> int:
+    if p.window or not p.any_length:
+        return p.window or p.n_steps
+    if recordings:
+        return int(np.median([recording.n_readings for recording in recordings]))
+    stored = about.get("n_readings")
+    return stored if isinstance(stored, int) and stored > 0 else p.n_steps
+
+
+def readings_of(p: Preparation, n_readings: int, recordings: Sequence[Recording]) -> np.ndarray:
+    """Return the raw readings of each recording or window that has as many as one prediction takes.
+
+    Returns
+    -------
+    float64 array, (n_pieces, n_readings, n_channels)
+    """
+    shape = (n_readings, len(p.channels))
+    fitting = [convert_units(recording, p.channels, p.units) for recording in recordings]
+    if p.window:
+        signals, _ = cut(fitting, p.window, p.hop)
+    else:
+        signals = [recording.signal for recording in fitting]
+    chosen = [s.reshape(shape) for s in signals if s.size == n_readings * shape[1]]
+    return np.array(chosen).reshape(len(chosen), *shape)
+
+
+def _compare(
+    network: Network,
+    quantized: QuantizedNetwork,
+    inputs: np.ndarray,
+    recordings: Sequence[Recording],
+    p: Preparation,
+) -> Agreement:
+    exact = last_sums(network, np.asarray(inputs, np.float32))
+    whole = quantized_sums(quantized, quantize_inputs(quantized.inputs, inputs))
+    expected = None
+    if recordings and all(recording.label is not None for recording in recordings):
+        owner = prepare_pieces(recordings, p)[1]
+        expected = expected_outputs(recordings, network.classes)[owner]
+    if network.classes is not None:
+        one, other = exact.argmax(axis=1), whole.argmax(axis=1)
+        right = np.full(len(one), -1) if expected is None else expected.argmax(axis=1)
+        accuracies = [float((c == right).mean()) if expected is not None else np.nan for c in (one, other)]
+        return Agreement(len(one), float((one == other).mean()), *accuracies)
+    values = (
+        outputs_of(network, exact),
+        outputs_of(network, (whole * quantized.layers[-1].unit).astype(np.float32)),
+    )
+    spread = float(values[0].std()) or 1.0
+    equal = 1 - float(np.abs(values[0] - values[1]).mean()) / spread
+    scores = [np.nan if expected is None else _r2(expected, v) for v in values]
+    return Agreement(len(exact), equal, *scores)
+
+
+def _r2(expected: np.ndarray, values: np.ndarray) -> float:
+    spread = float(((expected - expected.mean()) ** 2).sum())
+    return 1 - float(((expected - values) ** 2).sum()) / spread if spread else np.nan
+
+
+def _refuse_costly(agreement: Agreement, regression: bool) -> None:
+    lost = agreement.accuracy_float32 - agreement.accuracy_int8
+    if np.isnan(lost):
+        lost = 1 - agreement.equal
+    if lost > DEAREST:
+        measure = "R²" if regression else "accuracy"
+        raise ArgumentError(
+            f"int8 costs {100 * lost:.1f} points of {measure} on {agreement.n} examples ({agreement.accuracy_int8:.3f} "
+            f"for {agreement.accuracy_float32:.3f}), and at most half a point is allowed",
+            "the export",
+            "Export in float32, or train with scaled inputs (--scale standard) or more recordings",
+        )
+
+
+def _choose_vectors(board: BoardModel, pieces: np.ndarray) -> np.ndarray:
+    """Return eight test vectors: recordings of all classes where there are any, with clear answers."""
+    if not len(pieces):
+        p, random = board.preparation, np.random.default_rng(0)
+        shape = (64, board.n_readings, board.n_channels)
+        pieces = np.array(p.offset) + np.array(p.scale) * random.normal(size=shape)
+    exact = (np.asarray(pieces, np.float32).view(np.uint32) & np.uint32(VECTOR_BITS)).view(np.float32)
+    answers = board_answers(board, exact)
+    ordered = np.sort(answers.outputs.astype(np.float64), axis=1)
+    margin = ordered[:, -1] - ordered[:, -2] if ordered.shape[1] > 1 else np.full(len(ordered), np.inf)
+    threshold = board.network.threshold
+    if threshold and board.network.classes is not None:
+        margin = np.minimum(margin, np.abs(ordered[:, -1] - threshold))
+    clear = margin > 4 * TOLERANCE * np.maximum(1, np.abs(ordered[:, -1]))
+    order = np.lexsort((np.arange(len(exact)), answers.classes, ~clear))
+    order = order[: max(int(clear.sum()), 1)]
+    places = np.linspace(0, len(order) - 1, N_VECTORS).round().astype(int)
+    return exact[order[places]]
+
+
+# ---------------------------------------------------------------- the self-test
+
+
+def selftest_hash(model: BoardModel, answers: Answers) -> int:
+    """Return the FNV-1a hash (G. Fowler, L. C. Noll, P. Vo, 1991) of what a self-test answered.
+
+    Of each vector the place of its class, 255 for *unknown*; and, where int8 inputs are made of the
+    readings themselves, the sums of the last layer as int32, lowest byte first.
+    """
+    content = bytearray()
+    for place, sums in zip(answers.classes.tolist(), answers.sums, strict=True):
+        content.append(place & 255)
+        if model.quantizes_readings:
+            content += sums.astype("<i4").tobytes()
+    hashed = 0x811C9DC5
+    for byte in content:
+        hashed = ((hashed ^ byte) * 0x01000193) & 0xFFFFFFFF
+    return hashed
+
+
+def selftest_line(model: BoardModel) -> str:
+    """Return the line that every board's self-test prints, but for what follows ``error=``."""
+    hashed = selftest_hash(model, board_answers(model, model.readings))
+    n = len(model.readings)
+    return f"selftest {model.digest[:16]} {model.precision} {n}/{n} hash={hashed:08x}"

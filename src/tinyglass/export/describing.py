@@ -1,0 +1,83 @@
+"""What every artefact says about itself at its beginning, and how labels are written in code."""
+
+from __future__ import annotations
+
+import json
+
+from .. import __version__
+from .board_model import BoardModel
+
+LONGEST_LIST = 24  # names, before a list is cut short
+
+
+def description(model: BoardModel, cost: str = "") -> list[str]:
+    """Return lines that say what the model is: for a comment of any language.
+
+    Only ASCII without ``*/``, ``?`` or line ends comes out, whatever the labels are.
+
+    Parameters
+    ----------
+    model : BoardModel
+    cost : str, expected flash, RAM and time, where known
+    """
+    p, network = model.preparation, model.network
+    sizes = "-".join(map(str, network.sizes))
+    activations = ", ".join(layer.activation for layer in network.layers)
+    period = "unknown" if model.period_ms is None else f"{model.period_ms:g} ms"
+    lines = [
+        f"tinyglass {__version__}, model {model.digest}",
+        f"network {sizes} ({activations}), {model.precision}",
+        f"classes: {_listed(network.classes)}" if network.classes is not None else "answers a quantity",
+        f"fed with {model.n_readings} readings, {period} apart, of: {_listed(_with_units(model))}",
+        f"inputs: {' + '.join(p.inputs)}; {_scaling(model)}",
+    ]
+    if model.agreement is not None:
+        a = model.agreement
+        lines.append(f"int8 and float32 agree on {100 * a.equal:.2f} % of {a.n} examples")
+    if cost:
+        lines.append(f"expected: {cost}")
+    return [in_comment(line) for line in lines]
+
+
+def _with_units(model: BoardModel) -> list[str]:
+    p = model.preparation
+    return [f"{name} [{unit}]" if unit else name for name, unit in zip(p.channels, p.units, strict=True)]
+
+
+def _scaling(model: BoardModel) -> str:
+    p = model.preparation
+    if "raw" not in p.inputs:
+        return "each value scaled by itself"
+    scales = [f"({o:.6g}, {s:.6g})" for o, s in zip(p.offset, p.scale, strict=True)]
+    more = ", …" if len(scales) > LONGEST_LIST else ""
+    return f"(reading - offset) / scale with {', '.join(scales[:LONGEST_LIST])}{more}"
+
+
+def _listed(names: tuple[str, ...] | list[str]) -> str:
+    more = f", and {len(names) - LONGEST_LIST} more" if len(names) > LONGEST_LIST else ""
+    return ", ".join(json.dumps(name) for name in names[:LONGEST_LIST]) + more
+
+
+def in_comment(text: str) -> str:
+    """Return the text so that no language finds the end of a comment, or a line's, in it.
+
+    Examples
+    --------
+    >>> in_comment("a*/ what??/")
+    'a*\\\\u002f what\\\\u003f\\\\u003f/'
+    """
+    escaped = "".join(c if " " <= c <= "~" and c != "?" else f"\\u{ord(c):04x}" for c in text)
+    return escaped.replace("*/", "*\\u002f").replace("/*", "\\u002f*")
+
+
+def c_string(text: str) -> str:
+    """Return a C string literal of the text in UTF-8; whatever is no letter or digit is written in octal.
+
+    Examples
+    --------
+    >>> print(c_string('a"b'))
+    "a\\042b"
+    """
+    plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_ -.,"
+    content = text.encode("utf-8", "surrogatepass")
+    return '"' + "".join(chr(b) if chr(b) in plain else f"\\{b:03o}" for b in content) + '"'
