@@ -206,7 +206,6 @@ def _integer_network(model: BoardModel) -> list[str]:
         array("int8_t", "model_weights", np.concatenate([layer.weights.ravel() for layer in q.layers])),
         array("int32_t", "model_bias", np.concatenate([layer.bias for layer in q.layers])),
     ]
-    size = _smallest_unsigned(max(q.sizes))
     if hidden:
         multipliers = np.concatenate([_given(layer.multiplier) for layer in hidden])
         shifts = np.concatenate([_given(layer.shift) for layer in hidden]) - SMALLEST_SHIFT
@@ -217,35 +216,60 @@ def _integer_network(model: BoardModel) -> list[str]:
         ]
     tables = _tables(q)
     sections += [array("int8_t", f"model_table{i}", table) for i, (table, _) in enumerate(tables)]
-    sections.append(_part("layer_int8", size=size))
-    if hidden:
-        look_up = "if (table) q = MODEL_INT8(table + (q + 128));" if tables else ""
-        sections.append(
-            _part(
-                "hidden_int8",
-                size=size,
-                count=_smallest_unsigned(sum(q.sizes[1:])),
-                table_parameter=", const int8_t *table" if tables else "",
-                look_up=_indented(look_up, 2),
-            )
-        )
+    sections.append(_layers(q, tables))
     bits = q.inputs.limit.bit_length() - 1
     sections.append(_part("whole", least_down=24 - bits, largest_whole=q.inputs.limit - 1))
-    buffers, calls = _integer_calls(q, tables)
     sections.append(
         _part(
             "predict_int8",
-            buffers=buffers,
-            calls=_indented("\n".join(calls), 1),
             count=_smallest_unsigned(max(q.sizes)),
-            last_input="inputs" if len(hidden) % 2 == 0 else "b",
-            n_last=q.sizes[-2],
-            n_hidden=sum(q.sizes[1:-1]),
             work=max(q.sizes[:-1:2]),
             **_scaling_values(q.inputs),
         )
     )
     return sections
+
+
+def _layers(q: QuantizedNetwork, tables: list[tuple[np.ndarray, list[int]]]) -> str:
+    """Return the arrays that describe the layers, and the function that computes them."""
+    hidden = q.layers[:-1]
+    size = _smallest_unsigned(max(q.sizes))
+    arrays, loop = [], ""
+    if hidden:
+        arrays = [
+            array(size, "model_sizes", q.sizes[:-1]),
+            array("int8_t", "model_zero", [layer.zero for layer in hidden]),
+            array("int8_t", "model_lowest", [layer.lowest for layer in hidden]),
+        ]
+        loop = _part(
+            "hidden_int8",
+            size=size,
+            count=_smallest_unsigned(sum(q.sizes[1:])),
+            unsigned=f"MODEL_{size.removesuffix('_t').upper()}",
+            n_layers=len(hidden),
+            between=max(q.sizes[1:-1:2]),
+            look_up=_indented(_look_up(q, tables), 3),
+        )
+    return "\n".join(arrays) + _part(
+        "layer_int8",
+        size=size,
+        decrement="dec %[n]" if size == "uint8_t" else "sbiw %[n], 1",
+        register="r" if size == "uint8_t" else "w",
+        hidden=loop,
+        n_last=q.sizes[-2],
+        n_hidden=sum(q.sizes[1:-1]),
+    )
+
+
+def _look_up(q: QuantizedNetwork, tables: list[tuple[np.ndarray, list[int]]]) -> str:
+    """Return C that replaces a value by that of its layer's table, where it has one."""
+    statements = []
+    for number, (_, users) in enumerate(tables):
+        look_up = f"value = MODEL_INT8(model_table{number} + (value + 128));"
+        if len(users) < len(q.layers) - 1:
+            look_up = f"if ({' || '.join(f'layer == {user}' for user in users)}) {look_up}"
+        statements.append(look_up + "\n")
+    return "".join(statements)
 
 
 def _given(values: np.ndarray | None) -> np.ndarray:
@@ -266,23 +290,6 @@ def _tables(q: QuantizedNetwork) -> list[tuple[np.ndarray, list[int]]]:
         else:
             tables.append((layer.table, [number]))
     return tables
-
-
-def _integer_calls(q: QuantizedNetwork, tables: list[tuple[np.ndarray, list[int]]]) -> tuple[str, list[str]]:
-    """Return the buffer beside the inputs, and the calls of the hidden layers."""
-    odd = q.sizes[1:-1:2]
-    buffer = f"    int8_t b[{max(odd)}];\n" if odd else ""
-    calls, first = [], 0
-    for number, layer in enumerate(q.layers[:-1]):
-        source, target = ("inputs", "b") if number % 2 == 0 else ("b", "inputs")
-        table = [f"model_table{i}" for i, (_, users) in enumerate(tables) if number in users] or ["0"]
-        more = f", {table[0]}" if tables else ""
-        n_in, n_out = q.sizes[number : number + 2]
-        calls.append(
-            f"w = model_layer({first}, w, {source}, {target}, {n_in}, {n_out}, {layer.zero}, {layer.lowest}{more});"
-        )
-        first += n_out
-    return buffer, calls
 
 
 def _scaling_values(scaling: InputScaling) -> dict[str, int]:
@@ -480,35 +487,40 @@ def _labels(model: BoardModel) -> str:
 
 
 def _predict_raw(model: BoardModel) -> list[str]:
-    q, length = model.quantized, _types(model)["length"]
-    if q is not None and q.readings is not None:
-        body = (
-            f"    int8_t q[{max(q.sizes[:-1:2])}];\n    int32_t sums[MODEL_N_OUTPUTS];\n"
-            "    model_quantize_readings(readings, n, q);\n    model_run(q, sums);\n"
-            "    model_outputs_of_sums(sums, outputs);\n"
-        )
-    else:
-        body = (
-            "    float inputs[MODEL_N_INPUTS];\n    model_prepare(readings, n, inputs);\n"
-            "    model_outputs(inputs, outputs);\n"
-        )
-    answer = "model_answer(outputs)" if model.network.classes is not None else "0"
-    what = (
-        "the place of the class"
-        if model.network.classes is not None
-        else "0, and the quantity in outputs[0],"
+    length = _types(model)["length"]
+    classes = model.network.classes is not None
+    kind = "int32_t" if model.quantized is not None else "float"
+    finish = (
+        "model_outputs_of_sums(sums, outputs);" if model.quantized is not None else "model_finish(outputs);"
     )
-    sections = [
-        f"/* {what} for n raw readings, one after another, each of all channels. */\n"
-        f"static inline int model_predict_readings(const float *readings, {length} n, float *outputs) {{\n"
-        f"{body}    return {answer};\n}}",
+    sums = "    int32_t sums[MODEL_N_OUTPUTS];\n" if model.quantized is not None else ""
+    what = "The place of the class" if classes else "0, and the quantity in outputs[0],"
+    return [
+        "/* Raw readings to the last layer's sums: n of them, one after another, each of all channels. */\n"
+        f"static inline void model_sums_of_readings(const float *readings, {length} n, {kind} *sums) {{\n"
+        f"{_sums_of_readings(model)}}}",
+        f"/* {what} for n raw readings. */\n"
+        f"static inline int model_predict_readings(const float *readings, {length} n, float *outputs) {{\n{sums}"
+        f"    model_sums_of_readings(readings, n, {'sums' if sums else 'outputs'});\n    {finish}\n"
+        f"    return {'model_answer(outputs)' if classes else '0'};\n}}",
         "/* The same for MODEL_READINGS of them. */\n"
         "static inline int model_predict_raw(const float *readings, float *outputs) {\n"
         "    return model_predict_readings(readings, MODEL_READINGS, outputs);\n}",
     ]
-    if not model.any_length:
-        sections[0] = sections[0].replace(" for n raw", " for MODEL_READINGS raw")
-    return sections
+
+
+def _sums_of_readings(model: BoardModel) -> str:
+    q = model.quantized
+    work = f"    int8_t q[{max(q.sizes[:-1:2])}];\n" if q is not None else ""
+    if model.quantizes_readings:
+        return f"{work}    model_quantize_readings(readings, n, q);\n    model_run(q, sums);\n"
+    prepare = "    float inputs[MODEL_N_INPUTS];\n"
+    if q is None:
+        return f"{prepare}    model_prepare(readings, n, inputs);\n    model_sums(inputs, sums);\n"
+    return (
+        f"{prepare}{work}    model_prepare(readings, n, inputs);\n    model_quantize(inputs, q);\n"
+        "    model_run(q, sums);\n"
+    )
 
 
 def _selftest(model: BoardModel) -> str:
@@ -522,16 +534,12 @@ def _selftest(model: BoardModel) -> str:
     ]
     if exact:
         vectors.append(array("int32_t", "model_test_sums", answers.sums.ravel()))
-    if exact and model.quantized is not None:
+    if exact:
         answer = (
-            f"int8_t q[{max(model.quantized.sizes[:-1:2])}];\n"
-            "int32_t sums[MODEL_N_OUTPUTS];\n"
-            "model_quantize_readings(readings, MODEL_READINGS, q);\nmodel_run(q, sums);\n"
+            "int32_t sums[MODEL_N_OUTPUTS];\nmodel_sums_of_readings(readings, MODEL_READINGS, sums);\n"
             "model_outputs_of_sums(sums, outputs);\n"
             f"place = {'model_answer(outputs)' if model.network.classes is not None else '0'};"
         )
-        declarations, statements = answer.split("model_quantize_readings", 1)
-        answer = "model_quantize_readings" + statements
         hash_sums = (
             "for (j = 0; j < MODEL_N_OUTPUTS; ++j) {\n"
             "    uint8_t byte;\n"
@@ -540,10 +548,10 @@ def _selftest(model: BoardModel) -> str:
         )
         right = ""
     else:
-        declarations, hash_sums = "", ""
+        hash_sums = ""
         answer = "place = model_predict_raw(readings, outputs);"
         right = f" && off <= {float_literal(TOLERANCE)} * bound" if not integers else ""
-    text = _part(
+    return _part(
         "selftest",
         vectors="\n".join(vectors),
         n_vectors=len(model.readings),
@@ -551,7 +559,4 @@ def _selftest(model: BoardModel) -> str:
         right=right,
         hash_sums=_indented(hash_sums, 2),
         wide=_types(model)["wide"],
-    )
-    return text.replace(
-        "        int place, right;\n", f"        int place, right;\n{_indented(declarations, 2)}\n"
     )

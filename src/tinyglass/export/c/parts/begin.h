@@ -22,6 +22,7 @@ typedef char model_check_of_the_shift[((-1) >> 1) == -1 ? 1 : -1];
 #define MODEL_ROM PROGMEM
 #define MODEL_INT8(p) ((int8_t)pgm_read_byte(p))
 #define MODEL_UINT8(p) ((uint8_t)pgm_read_byte(p))
+#define MODEL_UINT16(p) pgm_read_word(p)
 #define MODEL_INT16(p) ((int16_t)pgm_read_word(p))
 #define MODEL_INT32(p) ((int32_t)pgm_read_dword(p))
 #define MODEL_FLOAT(p) pgm_read_float(p)
@@ -29,9 +30,16 @@ typedef char model_check_of_the_shift[((-1) >> 1) == -1 ? 1 : -1];
 #define MODEL_ROM
 #define MODEL_INT8(p) (*(p))
 #define MODEL_UINT8(p) (*(p))
+#define MODEL_UINT16(p) (*(p))
 #define MODEL_INT16(p) (*(p))
 #define MODEL_INT32(p) (*(p))
 #define MODEL_FLOAT(p) (*(p))
+#endif
+
+#if defined(__GNUC__)
+#define MODEL_APART __attribute__((noinline))
+#else
+#define MODEL_APART
 #endif
 
 /* The same numbers on every board: a product is rounded before it is added. */

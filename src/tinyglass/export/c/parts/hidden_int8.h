@@ -1,15 +1,17 @@
-
-/* One hidden layer: the neurons from `first` on. Returns where the next weights begin. */
-static inline const int8_t *model_layer($count first, const int8_t *w, const int8_t *x, int8_t *y, $size n_in, $size n_out,
-                                        int8_t zero, int8_t lowest$table_parameter) {
-    const $count end = ($count)(first + n_out);
-    for (; first < end; ++first) {
-        const int32_t sum = model_dot(w, x, n_in, MODEL_INT32(model_bias + first));
-        int8_t q = model_held(zero + model_rescale(sum, MODEL_INT16(model_multiplier + first),
-                                                   MODEL_UINT8(model_shift + first)), lowest);
-        w += n_in;
+    int8_t between[$between], *to = between;
+    $count neuron = 0;
+    uint8_t layer;
+    for (layer = 0; layer < $n_layers; ++layer) {
+        const $size n_in = $unsigned(model_sizes + layer);
+        $size n_out = $unsigned(model_sizes + layer + 1);
+        for (; n_out; --n_out, ++neuron) {
+            const int32_t sum = model_dot(w, x, n_in, MODEL_INT32(model_bias + neuron));
+            const int32_t step = model_rescale(sum, MODEL_INT16(model_multiplier + neuron), MODEL_UINT8(model_shift + neuron));
+            int8_t value = model_held(MODEL_INT8(model_zero + layer) + step, MODEL_INT8(model_lowest + layer));
 $look_up
-        *y++ = q;
+            w += n_in;
+            *to++ = value;
+        }
+        x = layer & 1 ? inputs : between;
+        to = layer & 1 ? between : inputs;
     }
-    return w;
-}

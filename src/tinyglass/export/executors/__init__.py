@@ -1,0 +1,1 @@
+"""Everything that can run an exported network: interpreters, compilers, simulated chips."""

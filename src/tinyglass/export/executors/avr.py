@@ -1,0 +1,76 @@
+"""The Arduino Uno's chip, simulated cycle by cycle by simavr."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from ..board_model import BoardModel
+from .answers import Cost, Executed, answered_type, executed, fed_bytes
+from .chips import OPTIMISED
+from .compiling import PROGRAMS, STRICT, CompilerError, definitions, run_command, write_sources
+from .elf import Firmware, read_firmware
+
+MCU = "atmega328p"
+COMPILER = "avr-gcc"
+RAM_FROM = 0x80_0100  # avr-gcc counts RAM from 0x800000 on; below are registers
+FLASH_SIZE, RAM_SIZE = 32_256, 2_048  # bytes; 512 of the flash are the boot loader's
+PACKAGES = "gcc-avr avr-libc simavr libsimavr-dev libelf-dev"
+PARTS = ("fed", "answered")
+
+
+def compile_for_avr(folder: Path, source: str, *more: str) -> Firmware:
+    """Compile one C file for the Uno."""
+    target = folder / f"{Path(source).stem}-avr.elf"
+    run_command([COMPILER, f"-mmcu={MCU}", *OPTIMISED, *more, source, "-o", target.name, "-lm"], folder)
+    return read_firmware(target, RAM_FROM)
+
+
+def run_on_avr(model: BoardModel, examples: Sequence[np.ndarray]) -> Executed:
+    """Return what a simulated Uno answers to raw readings, and what that costs.
+
+    Raises
+    ------
+    CompilerError
+        If the network with its readings does not fit into the Uno.
+    """
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        write_sources(model, folder)
+        firmware = compile_for_avr(folder, "fed.c", *STRICT, *definitions(model, examples))
+        (folder / "without.c").write_text("int main(void) { for (;;) { } }\n", encoding="ascii")
+        without = compile_for_avr(folder, "without.c")
+        if firmware.flash > FLASH_SIZE or firmware.ram > RAM_SIZE:
+            raise CompilerError(
+                f"{firmware.flash:,} bytes of flash and {firmware.ram:,} of RAM are needed for network and readings",
+                f"an Arduino Uno, which has {FLASH_SIZE:,} and {RAM_SIZE:,}",
+                "Export in int8, take fewer readings, or use a larger board",
+            )
+        runner = build_runner(folder)
+        addresses = [str(number) for part in PARTS for number in firmware.symbols[part]]
+        command = [str(runner), firmware.path.name, MCU, *addresses]
+        done = run_command(command, folder, b"".join(fed_bytes(examples)))
+    answers = np.frombuffer(
+        done.stdout, [("answered", answered_type(model)), ("cycles", "<i8"), ("stack", "<i8")]
+    )
+    held = sum(firmware.symbols[part][1] for part in PARTS)
+    cost = Cost(
+        firmware.flash - without.flash,
+        firmware.ram - without.ram - held,
+        int(answers["stack"].max()),
+        round(float(answers["cycles"].mean())),
+        "cycles",
+    )
+    return executed(answers["answered"], cost)
+
+
+def build_runner(folder: Path) -> Path:
+    """Compile the program that runs AVR programs, and return its path."""
+    runner = folder / "avr_runner"
+    run_command(
+        ["gcc", "-O2", str(PROGRAMS / "avr_runner.c"), "-o", str(runner), "-lsimavr", "-lelf"], folder
+    )
+    return runner

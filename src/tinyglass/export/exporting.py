@@ -1,0 +1,149 @@
+"""Write a network for a board."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..errors import ArgumentError, StorageError, nearest
+from ..network import Network
+from ..storage import make_folder, write_atomically
+from .board_model import BoardModel, Precision, make_board_model, selftest_line
+from .c import projects
+
+if TYPE_CHECKING:
+    from ..recordings import Recording
+
+TARGETS = ("circuitpython", "micropython", "c", "arduino", "platformio", "esp-idf", "onnx")
+
+
+@dataclass(frozen=True, eq=False)
+class Artefact:
+    """A network written for a board.
+
+    Attributes
+    ----------
+    target : str, of `TARGETS`
+    files : dict of bytes, by their path in the folder
+    model : BoardModel
+    selftest : str
+        What the board's self-test prints, but for what follows ``error=``.
+    needs : tuple of str
+        Libraries that must be on the board, as paths on its drive.
+    kept : tuple of Path
+        Earlier files with other contents, which were renamed before these were written.
+    """
+
+    target: str
+    files: dict[str, bytes]
+    model: BoardModel
+    selftest: str
+    needs: tuple[str, ...] = ()
+    kept: tuple[Path, ...] = ()
+
+
+def export_network(
+    model: Network | str | Path,
+    target: str,
+    out: str | Path | None = None,
+    *,
+    precision: Precision = "float32",
+    recordings: Sequence[Recording] = (),
+    inputs: np.ndarray | None = None,
+    n_readings: int | None = None,
+    sensor: str = "auto",
+) -> Artefact:
+    """Write a network, with its preparation, for a board.
+
+    Parameters
+    ----------
+    model : Network, or the path of a model file
+    target : {"circuitpython", "micropython", "c", "arduino", "platformio", "esp-idf", "onnx"}
+    out : path, optional
+        The folder for the files. A file that is there and differs is renamed, not lost.
+    precision : {"float32", "int8"}
+    recordings : sequence of Recording, of the training part: int8 is calibrated on them, and the eight
+        test vectors are taken of them
+    inputs : array, (n_examples, n_inputs), optional
+        Instead of recordings, for a network fed with numbers.
+    n_readings : int, optional
+        How many readings a whole recording has on the board, where the network takes any number.
+    sensor : str
+        For Python: of `tinyglass.board.programs.SENSORS`, or "auto", which goes by the channels.
+
+    Returns
+    -------
+    Artefact
+
+    Raises
+    ------
+    ArgumentError
+        If the target is unknown, int8 has nothing to be calibrated on, or costs more than half a
+        point of accuracy.
+    StorageError
+        If a file cannot be written.
+
+    Examples
+    --------
+    >>> from tinyglass import export_network, read_recordings, train
+    >>> artefact = export_network(train(read_recordings()).network, "arduino")
+    >>> sorted(artefact.files)[0]
+    'TinyglassModel/examples/recognise/recognise.ino'
+    """
+    if target not in TARGETS:
+        raise ArgumentError(f"Unknown target {target!r}", "the export", nearest(target, list(TARGETS)))
+    if target == "onnx" and precision != "float32":
+        raise ArgumentError("ONNX is exported in float32 only", "the export", "Leave out --precision")
+    board_model = make_board_model(model, precision, recordings, inputs, n_readings)
+    files, needs = _files(board_model, target, sensor)
+    kept = () if out is None else write_files(files, Path(out))
+    return Artefact(target, files, board_model, selftest_line(board_model), needs, kept)
+
+
+def _files(model: BoardModel, target: str, sensor: str) -> tuple[dict[str, bytes], tuple[str, ...]]:
+    """Return the files for a target, and the libraries that they need."""
+    if target == "onnx":
+        from .onnx import to_onnx
+
+        return {"model.onnx": to_onnx(model.network)}, ()
+    if target in ("circuitpython", "micropython"):
+        from .python.files import python_files
+
+        return python_files(model, target, sensor)
+    write = {
+        "c": projects.c_files,
+        "arduino": projects.arduino_files,
+        "platformio": projects.platformio_files,
+        "esp-idf": projects.esp_idf_files,
+    }[target]
+    return {name: text.encode("ascii") for name, text in write(model).items()}, ()
+
+
+def write_files(files: dict[str, bytes], folder: Path) -> tuple[Path, ...]:
+    """Write files into a folder, and return what earlier ones with other contents were renamed to.
+
+    Raises
+    ------
+    StorageError
+        If the disk refuses.
+    """
+    kept = []
+    for name, content in files.items():
+        path = folder / name
+        make_folder(path.parent)
+        if path.is_dir():
+            raise StorageError(
+                "This is a folder, and a file is to be written", str(path), "Choose another --out"
+            )
+        if path.exists() and path.read_bytes() != content:
+            number = 1
+            while (earlier := path.with_name(f"{path.name}.old{number}")).exists():
+                number += 1
+            path.rename(earlier)
+            kept.append(earlier)
+        write_atomically(path, content)
+    return tuple(kept)
