@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import shlex
 import signal
+import statistics
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -136,7 +137,9 @@ def _train(
             _keep_diverged(error.run, folder, message)
             raise
         show("training", run.epochs / run.settings.n_epochs if run.outcome == "interrupted" else 1.0)
-        sha256 = run.network.save(folder / MODEL, {"fingerprint": run.fingerprint, "tinyglass": __version__})
+        n_readings = statistics.median_low(recording.n_readings for recording in trained)
+        origin = {"fingerprint": run.fingerprint, "tinyglass": __version__, "n_readings": n_readings}
+        sha256 = run.network.save(folder / MODEL, origin)
         run.save(folder / RUN)
 
         def scored(share: float) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -235,7 +236,7 @@ def _usual_length(p: Preparation, recordings: Sequence[Recording], about: dict[s
     if p.window or not p.any_length:
         return p.window or p.n_steps
     if recordings:
-        return int(np.median([recording.n_readings for recording in recordings]))
+        return statistics.median_low(recording.n_readings for recording in recordings)
     stored = about.get("n_readings")
     return stored if isinstance(stored, int) and stored > 0 else p.n_steps
 

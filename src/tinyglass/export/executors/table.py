@@ -1,0 +1,117 @@
+"""Every executor, and how it is installed where it is missing."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Callable, Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+import numpy as np
+
+from ..board_model import BoardModel
+from ..floats import FLOAT32, FLOAT64, Floats
+from . import avr, chips, hosts, onnx_runtime, pythons
+from .answers import Executed
+
+Form = Literal["c", "python", "onnx"]
+EXTRA = 'pip install "tinyglass[devices]"'
+SIMAVR_HEADER = Path("/usr/include/simavr/sim_avr.h")
+
+
+class Executor(NamedTuple):
+    """Something that runs an exported network.
+
+    Attributes
+    ----------
+    name, title : str
+    form : "c", "python" or "onnx", what it runs
+    floats : Floats or None, what it computes with; None: float32 in an order of its own
+    is_there : function that tells whether it can be used here
+    install : str, the command that installs it
+    run : function from a BoardModel and examples to Executed
+    """
+
+    name: str
+    title: str
+    form: Form
+    floats: Floats | None
+    is_there: Callable[[], bool]
+    install: str
+    run: Callable[[BoardModel, Sequence[np.ndarray]], Executed]
+
+
+def _host(name: str, title: str, is_there: Callable[[], bool], install: str) -> Executor:
+    def run(model: BoardModel, examples: Sequence[np.ndarray]) -> Executed:
+        return hosts.run_on_host(name, model, examples)
+
+    return Executor(name, title, "c", FLOAT32, is_there, install, run)
+
+
+def _chip(chip: chips.Chip) -> Executor:
+    def is_there() -> bool:
+        return shutil.which(chip.compiler) is not None and find_spec("unicorn") is not None
+
+    def run(model: BoardModel, examples: Sequence[np.ndarray]) -> Executed:
+        return chips.run_on_chip(chip, model, examples)
+
+    install = f"apt install {chip.packages}; {EXTRA}"
+    return Executor(chip.name, f"{chip.title}, unicorn", "c", FLOAT32, is_there, install, run)
+
+
+def _has(program: str) -> Callable[[], bool]:
+    return lambda: shutil.which(program) is not None
+
+
+def _micropython(model: BoardModel, examples: Sequence[np.ndarray]) -> Executed:
+    interpreter = pythons.find_micropython()
+    assert interpreter is not None
+    return pythons.run_in_python(interpreter, model, examples)
+
+
+EXECUTORS = (
+    Executor(
+        "cpython",
+        "CPython",
+        "python",
+        FLOAT64,
+        lambda: True,
+        "",
+        lambda model, examples: pythons.run_in_python(sys.executable, model, examples),
+    ),
+    Executor(
+        "micropython",
+        "MicroPython",
+        "python",
+        FLOAT64,
+        lambda: pythons.find_micropython() is not None,
+        EXTRA,
+        _micropython,
+    ),
+    _host("gcc", "gcc, C99", _has("gcc"), "apt install gcc"),
+    _host("g++", "g++, C++", _has("g++"), "apt install g++"),
+    _host("clang", "clang, C99", _has("clang"), "apt install clang"),
+    _host("zig", "zig, C99", lambda: find_spec("ziglang") is not None, EXTRA),
+    *(_chip(chip) for chip in chips.CHIPS),
+    Executor(
+        "uno",
+        "Arduino Uno, simavr",
+        "c",
+        FLOAT32,
+        lambda: bool(shutil.which(avr.COMPILER) and shutil.which("gcc") and SIMAVR_HEADER.exists()),
+        f"apt install {avr.PACKAGES}",
+        avr.run_on_avr,
+    ),
+    Executor(
+        "onnxruntime",
+        "onnxruntime",
+        "onnx",
+        None,
+        lambda: find_spec("onnx") is not None and find_spec("onnxruntime") is not None,
+        'pip install "tinyglass[devices,onnx]"',
+        onnx_runtime.run_in_onnxruntime,
+    ),
+)
+"""In the order of the table that `tinyglass verify` prints."""

@@ -1,0 +1,59 @@
+"""The files for a board that runs Python: the model, and a program that asks it."""
+
+from __future__ import annotations
+
+from ...board.programs import compose
+from ..board_model import BoardModel
+from ..describing import description
+
+SENSORS = {
+    "proximity": (("distance",), ("",)),
+    "accelerometer": (("ax", "ay", "az"), ("m/s²",) * 3),
+    "gyroscope": (("gx", "gy", "gz"), ("rad/s",) * 3),
+    "motion": (("ax", "ay", "az", "gx", "gy", "gz"), ("m/s²",) * 3 + ("rad/s",) * 3),
+}
+"""Channels and units of the kit's sensors, the smallest first."""
+
+DRIVERS = {
+    "proximity": ("lib/apds9930",),
+    "accelerometer": ("lib/adafruit_lsm6ds",),
+    "gyroscope": ("lib/adafruit_lsm6ds",),
+    "motion": ("lib/adafruit_lsm6ds",),
+}
+"""What CircuitPython needs for them."""
+
+
+def python_files(model: BoardModel, platform: str, sensor: str) -> tuple[dict[str, bytes], tuple[str, ...]]:
+    """Return the files for a board, and the libraries that must be on it.
+
+    Parameters
+    ----------
+    model : BoardModel
+    platform : {"circuitpython", "micropython"}
+    sensor : str, of `tinyglass.board.programs.SENSORS`, or "auto"
+    """
+    from .model_file import python_model
+
+    if sensor == "auto":
+        sensor = find_sensor(model)
+    main = "sliding" if model.preparation.window else "gesture"
+    program = compose(main, sensor, platform, "\n".join(description(model)))
+    if sensor == "template":
+        p = model.preparation
+        program = program.replace('CHANNELS = ("x",)', f"CHANNELS = {ascii(p.channels)}")
+        program = program.replace('UNITS = ("",)', f"UNITS = {ascii(p.units)}")
+    name = "code.py" if platform == "circuitpython" else "main.py"
+    files = {"model.py": python_model(model), name: program}
+    needs = DRIVERS.get(sensor, ()) if platform == "circuitpython" else ()
+    return {name: text.encode() for name, text in files.items()}, needs
+
+
+def find_sensor(model: BoardModel) -> str:
+    """Return the kit's sensor that has the model's channels, or the template for any other."""
+    p = model.preparation
+    for sensor, (channels, units) in SENSORS.items():
+        unit_of = dict(zip(channels, units, strict=True))
+        wanted = zip(p.channels, p.units, strict=True)
+        if all(name in unit_of and unit in ("", unit_of[name]) for name, unit in wanted):
+            return sensor
+    return "template"

@@ -1,0 +1,191 @@
+"""Run an exported network wherever it can be run, and compare every answer with the PC's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..errors import ArgumentError, TinyglassError
+from ..prediction import as_rows, tempered
+from ..preparation import cut, prepare_pieces
+from ..recordings import Recording
+from ..units import convert_units
+from .board_model import TOLERANCE, BoardModel, board_answers
+from .executors.answers import Cost, Executed
+from .executors.onnx_runtime import places_of
+from .executors.table import EXECUTORS, Executor
+from .floats import FLOAT30, FLOAT30_REFILLED, FLOAT32, Floats
+
+FORMS = {
+    "circuitpython": "python",
+    "micropython": "python",
+    "c": "c",
+    "arduino": "c",
+    "platformio": "c",
+    "esp-idf": "c",
+    "onnx": "onnx",
+}
+"""What of an artefact is run to verify a target."""
+MODELLED = {
+    "CircuitPython, 30 bits": FLOAT30,
+    "CircuitPython from mid-2025, 30 bits": FLOAT30_REFILLED,
+}
+"""Boards whose interpreter cannot be had on a PC: what they print is computed in NumPy."""
+
+
+@dataclass(frozen=True)
+class Verified:
+    """How an executor's answers compare with the PC's.
+
+    Attributes
+    ----------
+    title : str
+    precision : str
+    n : int, examples: recordings, or their windows
+    difference : float, the largest of an output from the PC's
+    equal : int, examples with the same class as on the PC
+    exact : int or None
+        Examples of which every sum of the last layer has the bits that were foretold; None where
+        sums are not shown, or bits may differ: in the order of sums, or in the C library's exp.
+    sound : bool
+        Float: within 1e-4 · max(1, largest output), and the same class unless the margin is below
+        twice that. int8: the bits are those foretold.
+    cost : Cost or None
+    fault : str, why there is no answer, or ""
+    """
+
+    title: str
+    precision: str
+    n: int = 0
+    difference: float = float("nan")
+    equal: int = 0
+    exact: int | None = None
+    sound: bool = False
+    cost: Cost | None = None
+    fault: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class Examples:
+    """Recordings, or their windows, as a board is fed with them, and the PC's answers.
+
+    Attributes
+    ----------
+    readings : tuple of float64 arrays, (n_readings, n_channels)
+    outputs : array, (n_examples, n_outputs), the PC's
+    places : int array, (n_examples,), the PC's classes; −1 for *unknown*
+    """
+
+    readings: tuple[np.ndarray, ...]
+    outputs: np.ndarray
+    places: np.ndarray
+
+
+def examples_of(model: BoardModel, recordings: Sequence[Recording]) -> Examples:
+    """Return recordings as a board is fed with them, and what the PC answers.
+
+    Raises
+    ------
+    ArgumentError
+        If there are none.
+    """
+    network, p = model.network, model.preparation
+    rows = as_rows(recordings, network)
+    if not rows:
+        raise ArgumentError("There are no recordings to verify with", "the data", "Give some recordings")
+    fitting = [convert_units(recording, p.channels, p.units) for recording in rows]
+    signals = cut(fitting, p.window, p.hop)[0] if p.window else [recording.signal for recording in fitting]
+    shape = (-1, len(p.channels))
+    outputs = network.outputs(prepare_pieces(rows, p)[0]).astype(np.float64)
+    if network.gives_probabilities:
+        outputs = tempered(outputs, network.temperature)
+    if network.classes is None:
+        outputs = outputs * p.answer_scale + p.answer_offset
+    return Examples(tuple(s.reshape(shape) for s in signals), outputs, places_of(model, outputs))
+
+
+def verify_model(
+    model: BoardModel,
+    examples: Examples,
+    forms: Sequence[str] = ("python", "c", "onnx"),
+    progress: Callable[[str], None] = lambda title: None,
+) -> tuple[list[Verified], list[Executor]]:
+    """Run a network through every executor that is here, and compare each answer with the PC's.
+
+    Parameters
+    ----------
+    model : BoardModel
+    examples : Examples, from `examples_of`
+    forms : of "python", "c", "onnx"
+    progress : function, called with the title of what runs next
+
+    Returns
+    -------
+    list of Verified, and list of the Executors that are missing
+    """
+    verified, missing = [], []
+    for executor in EXECUTORS:
+        if executor.form not in forms or (executor.form == "onnx" and model.quantized is not None):
+            continue
+        if not executor.is_there():
+            missing.append(executor)
+            continue
+        progress(executor.title)
+        try:
+            answers = executor.run(model, examples.readings)
+        except TinyglassError as error:
+            verified.append(Verified(executor.title, model.precision, fault=str(error)))
+            continue
+        foretold = None if executor.floats is None else foretell(model, examples, executor.floats)
+        verified.append(_compared(executor.title, model, examples, answers, foretold))
+    if "python" in forms:
+        for title, floats in MODELLED.items():
+            answers = foretell(model, examples, floats)
+            verified.append(_compared(f"{title}, modelled", model, examples, answers, None))
+    return verified, missing
+
+
+def foretell(model: BoardModel, examples: Examples, floats: Floats = FLOAT32) -> Executed:
+    """Return what a board with these floating-point numbers will answer, computed in NumPy."""
+    n = len(examples.readings)
+    whole = model.quantized is not None
+    sums = np.empty((n, model.network.n_outputs), np.int64 if whole else np.float64)
+    outputs, places = np.empty(sums.shape), np.empty(n, np.int64)
+    for length in sorted({len(readings) for readings in examples.readings}):
+        same = [place for place, readings in enumerate(examples.readings) if len(readings) == length]
+        answers = board_answers(model, np.stack([examples.readings[place] for place in same]), floats)
+        sums[same], outputs[same], places[same] = answers
+    return Executed(sums, outputs, places)
+
+
+def _compared(
+    title: str, model: BoardModel, examples: Examples, answers: Executed, foretold: Executed | None
+) -> Verified:
+    n = len(examples.readings)
+    difference = np.abs(answers.outputs - examples.outputs).max(axis=1)
+    same = answers.places == examples.places
+    exact = None
+    if foretold is not None and foretold.sums is not None and answers.sums is not None:
+        exact = int((answers.sums == foretold.sums).all(axis=1).sum())
+    if model.quantized is not None:
+        sound = exact == n if exact is not None else True
+    else:
+        bound = TOLERANCE * np.maximum(1, np.abs(examples.outputs).max(axis=1))
+        clear = _margins(model, examples.outputs) >= 2 * bound
+        sound = bool((difference <= bound).all() and (same | ~clear).all())
+        sound = sound and (exact is None or exact == n)
+    return Verified(
+        title, model.precision, n, float(difference.max()), int(same.sum()), exact, sound, answers.cost
+    )
+
+
+def _margins(model: BoardModel, outputs: np.ndarray) -> np.ndarray:
+    """Return by how much each answer is clear: from the second largest output, and from the threshold."""
+    if model.network.classes is None or outputs.shape[1] < 2:
+        return np.full(len(outputs), np.inf)
+    ordered = np.sort(outputs, axis=1)
+    margin = ordered[:, -1] - ordered[:, -2]
+    threshold = model.network.threshold
+    return np.minimum(margin, np.abs(ordered[:, -1] - threshold)) if threshold else margin
