@@ -20,6 +20,7 @@ from ..quantized import SMALLEST_SHIFT, InputScaling, QuantizedNetwork
 from .literals import array, float_literal
 
 PARTS = Path(__file__).parent / "parts"
+MOST_ON_AVR = 16_384  # bytes of test vectors
 UNROLLED_FROM = 8  # inputs of a layer, from which on four at a time are worth their code
 
 
@@ -551,7 +552,7 @@ def _selftest(model: BoardModel) -> str:
         hash_sums = ""
         answer = "place = model_predict_raw(readings, outputs);"
         right = f" && off <= {float_literal(TOLERANCE)} * bound" if not integers else ""
-    return _part(
+    text = _part(
         "selftest",
         vectors="\n".join(vectors),
         n_vectors=len(model.readings),
@@ -560,3 +561,6 @@ def _selftest(model: BoardModel) -> str:
         hash_sums=_indented(hash_sums, 2),
         wide=_types(model)["wide"],
     )
+    if model.readings.nbytes > MOST_ON_AVR:
+        text = f"#if !defined(__AVR__) /* whose memory is too small for the test vectors */\n{text.strip()}\n#endif"
+    return text

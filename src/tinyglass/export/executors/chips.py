@@ -156,7 +156,7 @@ class Machine:
         else:
             self._uc = unicorn.Uc(unicorn.UC_ARCH_RISCV, unicorn.UC_MODE_RISCV32)
             self._stack, self._link = riscv.UC_RISCV_REG_SP, riscv.UC_RISCV_REG_RA
-        self._code_hook = unicorn.UC_HOOK_CODE
+        self._block_hook = unicorn.UC_HOOK_BLOCK
         self._uc.mem_map(FLASH, 0x20_0000)
         self._uc.mem_map(RAM, RAM_SIZE)
         for segment in firmware.segments:
@@ -181,15 +181,29 @@ class Machine:
     def count(self, function: str) -> tuple[int, int]:
         """Call a function; return its instructions and how many bytes of stack it reached."""
         n_instructions = 0
+        lengths: dict[tuple[int, int], int] = {}
 
-        def counted(*_: Any) -> None:
+        def counted(_: Uc, address: int, size: int, __: Any) -> None:
             nonlocal n_instructions
-            n_instructions += 1
+            block = address, size
+            if block not in lengths:
+                lengths[block] = self._instructions(bytes(self._uc.mem_read(address, size)))
+            n_instructions += lengths[block]
 
         below = bytes([PAINT]) * (RAM_SIZE // 4)
         self._uc.mem_write(STACK_TOP - len(below), below)
-        hook = self._uc.hook_add(self._code_hook, counted)
+        hook = self._uc.hook_add(self._block_hook, counted)
         self.call(function)
         self._uc.hook_del(hook)
         left = bytes(self._uc.mem_read(STACK_TOP - len(below), len(below)))
         return n_instructions, len(left) - (len(left) - len(left.lstrip(bytes([PAINT]))))
+
+    def _instructions(self, code: bytes) -> int:
+        """Return how many instructions a stretch of code has, by the lengths that their first bytes tell."""
+        n = at = 0
+        while at < len(code):
+            first = int.from_bytes(code[at : at + 2], "little")
+            is_long = first >> 11 >= 0b11101 if self._is_arm else first & 3 == 3
+            at += 4 if is_long else 2
+            n += 1
+        return n

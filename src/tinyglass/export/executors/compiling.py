@@ -16,6 +16,7 @@ from ..c.header import c_header
 PROGRAMS = Path(__file__).parent / "programs"
 STRICT = ("-Wall", "-Wextra", "-Wpedantic", "-Werror")
 LONGEST = 300  # seconds
+TOO_LARGE = ("overflowed by", "will not fit in region", "is too large")  # what compilers and linkers say
 
 
 class CompilerError(TinyglassError):
@@ -51,9 +52,15 @@ def run_command(
     done = subprocess.run(command, cwd=folder, input=given, capture_output=True, timeout=LONGEST)
     if done.returncode:
         said = done.stderr.decode(errors="replace").strip()
+        if any(sign in said for sign in TOO_LARGE):
+            raise CompilerError(
+                "The network with its readings does not fit into the memory",
+                str(command[0]),
+                "Export in int8, take fewer readings, or use a larger board: tinyglass size MODEL",
+            )
         raise CompilerError(
             f"{Path(command[0]).name} ended with {done.returncode}: {said[-600:] or 'it says nothing'}",
             str(folder),
-            "Check that the network fits into the board's memory: tinyglass size MODEL",
+            "This is a defect of tinyglass, or of the compiler: please report it with the model",
         )
     return done
