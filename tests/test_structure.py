@@ -137,6 +137,19 @@ ARROWS = {
         "units",
     },
     "worksheet": {"arithmetic", "errors", "explain", "pages", "recordings", "runs", "storage"},
+    "board": {"errors", "network", "prediction", "recordings", "storage", "units"},
+    "export": {
+        "arithmetic",
+        "board",
+        "errors",
+        "inputs",
+        "network",
+        "prediction",
+        "preparation",
+        "recordings",
+        "storage",
+        "units",
+    },
     "printing": {
         "core",
         "errors",
@@ -150,11 +163,13 @@ ARROWS = {
         "settings",
     },
     "cli": {
+        "board",
         "core",
         "diagnosis",
         "errors",
         "evaluation",
         "explain",
+        "export",
         "figures",
         "findings",
         "fitting",
@@ -173,7 +188,7 @@ ARROWS = {
         "worksheet",
     },
 }
-HEAVY = {"sklearn", "scipy", "matplotlib", "rich", "pandas", "polars"}
+HEAVY = {"sklearn", "scipy", "matplotlib", "rich", "pandas", "polars", "serial", "onnx", "onnxruntime", "unicorn"}
 
 
 def modules() -> dict[str, list[Path]]:

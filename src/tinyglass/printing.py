@@ -95,6 +95,18 @@ def print_table(rows: list[tuple[str, str]], title: str) -> None:
     _console().print(table)
 
 
+def print_grid(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Print a table of texts; the first column stands left, all others right."""
+    from rich.table import Table
+
+    table = Table(title=_text(title), title_justify="left")
+    for number, name in enumerate(columns):
+        table.add_column(name, justify="left" if number == 0 else "right", overflow="fold")
+    for row in rows:
+        table.add_row(*map(_text, row))
+    _console().print(table)
+
+
 def _percent(share: float) -> str:
     return f"{100 * share:.1f} %"
 

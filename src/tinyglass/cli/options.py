@@ -44,7 +44,7 @@ def add_reading(verb: argparse.ArgumentParser) -> None:
     group.add_argument("--label", metavar="L", help="the label of recordings that carry none")
     group.add_argument(
         "--only",
-        type=_labels,
+        type=labels,
         action="extend",
         metavar="A,B",
         help="use the recordings with these labels only",
@@ -134,7 +134,7 @@ def count(text: str) -> int:
     return int(text)
 
 
-def _labels(text: str) -> list[str]:
+def labels(text: str) -> list[str]:
     """Return the labels between commas."""
     return [_unescaped(part) for part in re.split(r"(?<!\\),", text)]
 

@@ -10,7 +10,25 @@ from typing import Any
 
 from .. import __version__
 from ..errors import ArgumentError, nearest
-from . import check, data, diagnose, explain, history, predict, show, test, train, worksheet
+from . import (
+    board,
+    boards,
+    check,
+    data,
+    deploy,
+    diagnose,
+    explain,
+    export,
+    history,
+    listen,
+    predict,
+    record,
+    show,
+    test,
+    train,
+    verify,
+    worksheet,
+)
 
 VERBS = (
     data,
@@ -23,6 +41,13 @@ VERBS = (
     diagnose,
     worksheet,
     check,
+    export,
+    verify,
+    boards,
+    record,
+    listen,
+    board,
+    deploy,
 )  # in the order of --help
 
 

@@ -42,7 +42,7 @@ def predict_verb(options: argparse.Namespace) -> int:
     if options.json:
         print_json(
             {
-                "predictions": [_prediction_facts(p, network) for p in predictions],
+                "predictions": [prediction_facts(p, network) for p in predictions],
                 "classes": None if network.classes is None else list(network.classes),
                 "threshold": network.threshold if options.threshold is None else options.threshold,
                 "sha256": sha256,
@@ -53,7 +53,7 @@ def predict_verb(options: argparse.Namespace) -> int:
     return 0
 
 
-def _prediction_facts(prediction: Prediction, network: Network) -> dict[str, Any]:
+def prediction_facts(prediction: Prediction, network: Network) -> dict[str, Any]:
     facts: dict[str, Any] = {"source": prediction.source, "label": prediction.label}
     if network.classes is None:
         return facts

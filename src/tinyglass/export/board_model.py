@@ -7,12 +7,12 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 import numpy as np
 
-from ..errors import ArgumentError
+from ..errors import ArgumentError, nearest
 from ..network import Network, Preparation, load_network, network_arrays
 from ..prediction import UNKNOWN, as_rows
 from ..preparation import cut, expected_outputs, prepare_pieces
@@ -23,7 +23,7 @@ from .floats import FLOAT32, Floats
 from .quantized import QuantizedNetwork, quantize_inputs, quantize_readings, quantized_sums
 from .quantizing import in_float32, quantize
 
-Precision = Literal["float32", "int8"]
+PRECISIONS = ("float32", "int8")
 N_VECTORS = 8
 DEAREST = 0.005  # share of accuracy that int8 may cost
 TOLERANCE = 1e-4  # of float outputs, times the largest if that is above 1
@@ -65,7 +65,7 @@ class BoardModel:
 
     network: Network
     digest: str
-    precision: Precision
+    precision: str
     preparation: Preparation
     n_readings: int
     quantized: QuantizedNetwork | None
@@ -155,7 +155,7 @@ def label_of(model: BoardModel, place: int) -> str:
 
 def make_board_model(
     model: Network | str | Path,
-    precision: Precision = "float32",
+    precision: str = "float32",
     recordings: Sequence[Recording] = (),
     inputs: np.ndarray | None = None,
     n_readings: int | None = None,
@@ -187,6 +187,10 @@ def make_board_model(
     >>> board.agreement.equal, board.readings.shape
     (1.0, (8, 3, 1))
     """
+    if precision not in PRECISIONS:
+        raise ArgumentError(
+            f"Unknown precision {precision!r}", "the export", nearest(precision, list(PRECISIONS))
+        )
     about: dict[str, object] = {}
     if isinstance(model, Network):
         network, digest = model, _digest(model)

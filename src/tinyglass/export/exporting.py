@@ -12,7 +12,7 @@ import numpy as np
 from ..errors import ArgumentError, StorageError, nearest
 from ..network import Network
 from ..storage import make_folder, write_atomically
-from .board_model import BoardModel, Precision, make_board_model, selftest_line
+from .board_model import BoardModel, make_board_model, selftest_line
 from .c import projects
 
 if TYPE_CHECKING:
@@ -36,6 +36,8 @@ class Artefact:
         Libraries that must be on the board, as paths on its drive.
     kept : tuple of Path
         Earlier files with other contents, which were renamed before these were written.
+    notes : tuple of str
+        What should be known about them.
     """
 
     target: str
@@ -44,6 +46,7 @@ class Artefact:
     selftest: str
     needs: tuple[str, ...] = ()
     kept: tuple[Path, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 def export_network(
@@ -51,11 +54,13 @@ def export_network(
     target: str,
     out: str | Path | None = None,
     *,
-    precision: Precision = "float32",
+    precision: str = "float32",
     recordings: Sequence[Recording] = (),
     inputs: np.ndarray | None = None,
     n_readings: int | None = None,
     sensor: str = "auto",
+    trainer: str | None = None,
+    learning_rate: float = 0.01,
 ) -> Artefact:
     """Write a network, with its preparation, for a board.
 
@@ -74,6 +79,9 @@ def export_network(
         How many readings a whole recording has on the board, where the network takes any number.
     sensor : str
         For Python: of `tinyglass.board.programs.SENSORS`, or "auto", which goes by the channels.
+    trainer : {"last", "all"}, optional
+        Add a trainer of the last layer or of all, for CircuitPython, MicroPython and C in float32.
+    learning_rate : float, of the trainer
 
     Returns
     -------
@@ -109,7 +117,8 @@ def _files(model: BoardModel, target: str, sensor: str) -> tuple[dict[str, bytes
     if target == "onnx":
         from .onnx import to_onnx
 
-        return {"model.onnx": to_onnx(model.network)}, ()
+        n_readings = None if model.network.preparation is None else model.n_readings
+        return {"model.onnx": to_onnx(model.network, n_readings=n_readings, digest=model.digest)}, ()
     if target in ("circuitpython", "micropython"):
         from .python.files import python_files
 

@@ -29,8 +29,8 @@ FORMS = {
 }
 """What of an artefact is run to verify a target."""
 MODELLED = {
-    "CircuitPython, 30 bits": FLOAT30,
-    "CircuitPython from mid-2025, 30 bits": FLOAT30_REFILLED,
+    "CircuitPython": FLOAT30,
+    "CircuitPython, mid-2025": FLOAT30_REFILLED,
 }
 """Boards whose interpreter cannot be had on a PC: what they print is computed in NumPy."""
 
@@ -110,7 +110,7 @@ def verify_model(
     model: BoardModel,
     examples: Examples,
     forms: Sequence[str] = ("python", "c", "onnx"),
-    progress: Callable[[str], None] = lambda title: None,
+    progress: Callable[[float], None] = lambda share: None,
 ) -> tuple[list[Verified], list[Executor]]:
     """Run a network through every executor that is here, and compare each answer with the PC's.
 
@@ -119,20 +119,28 @@ def verify_model(
     model : BoardModel
     examples : Examples, from `examples_of`
     forms : of "python", "c", "onnx"
-    progress : function, called with the title of what runs next
+    progress : function, called with the share that is done
 
     Returns
     -------
     list of Verified, and list of the Executors that are missing
+
+    Examples
+    --------
+    >>> from tinyglass import make_board_model, read_recordings, train
+    >>> recordings = read_recordings()
+    >>> model = make_board_model(train(recordings).network, "int8", recordings)
+    >>> verified, _ = verify_model(model, examples_of(model, recordings), ["python"])
+    >>> verified[0].title, verified[0].sound
+    ('CPython', True)
     """
-    verified, missing = [], []
-    for executor in EXECUTORS:
-        if executor.form not in forms or (executor.form == "onnx" and model.quantized is not None):
+    usable = [e for e in EXECUTORS if e.form in forms and (e.form != "onnx" or model.quantized is None)]
+    missing = [executor for executor in usable if not executor.is_there()]
+    verified = []
+    for number, executor in enumerate(usable):
+        progress(number / len(usable))
+        if executor in missing:
             continue
-        if not executor.is_there():
-            missing.append(executor)
-            continue
-        progress(executor.title)
         try:
             answers = executor.run(model, examples.readings)
         except TinyglassError as error:
@@ -140,10 +148,11 @@ def verify_model(
             continue
         foretold = None if executor.floats is None else foretell(model, examples, executor.floats)
         verified.append(_compared(executor.title, model, examples, answers, foretold))
+    progress(1.0)
     if "python" in forms:
         for title, floats in MODELLED.items():
             answers = foretell(model, examples, floats)
-            verified.append(_compared(f"{title}, modelled", model, examples, answers, None))
+            verified.append(_compared(f"{title}, model", model, examples, answers, None))
     return verified, missing
 
 

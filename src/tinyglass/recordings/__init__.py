@@ -156,12 +156,12 @@ def _read(source: Source) -> list[Recording]:
 
 
 def _with_about(recording: Recording, source: Source) -> Recording:
-    """Fill in from the names what the data itself does not say. An empty label is one that it leaves open."""
+    """Fill in from the names what the data itself does not say. An empty label, unless it was saved, is none."""
     known = {
         name: getattr(source.about, name)
         for name in ("label", "person", "session", "device", "split")
         if getattr(recording, name) is None and getattr(source.about, name) is not None
     }
-    if recording.label == "":
+    if recording.label == "" and not source.says_all:
         known["label"] = None
     return replace(recording, **known) if known else recording

@@ -46,6 +46,7 @@ class Source:
     fetch : function without arguments, that returns all bytes
     file : Path, where it lies on disk by itself; None in an archive
     about : About
+    says_all : bool, whether the data says all that is known: an empty label in it is a label
     progress : function of the share of the file that is read, 0 to 1
     """
 
@@ -55,6 +56,7 @@ class Source:
     fetch: Callable[[], bytes]
     file: Path | None = None
     about: About = About()
+    says_all: bool = False
     progress: Callable[[float], object] = lambda share: None
     _repairs: dict[str, list[int | None]] = field(default_factory=dict)
     _dropped: dict[str, list[tuple[int | None, int]]] = field(default_factory=dict)

@@ -62,7 +62,7 @@ CHIPS = (
     ),
     Chip(
         "riscv32",
-        "RISC-V (RV32IMC)",
+        "RISC-V RV32IMC",
         "riscv64-unknown-elf-gcc",
         ("-march=rv32imc", "-mabi=ilp32", "--specs=picolibc.specs"),
         "gcc-riscv64-unknown-elf picolibc-riscv64-unknown-elf",

@@ -25,10 +25,13 @@ def run_in_onnxruntime(model: BoardModel, examples: Sequence[np.ndarray]) -> Exe
     outputs = np.empty((len(examples), model.network.n_outputs))
     for length in sorted({len(example) for example in examples}):
         places = [place for place, example in enumerate(examples) if len(example) == length]
-        content = to_onnx(model.network, n_readings=length)
+        bare = model.network.preparation is None
+        content = to_onnx(model.network, n_readings=None if bare else length)
         session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
-        stack = np.stack([examples[place] for place in places]).astype(np.float32)
-        outputs[places] = session.run(None, {session.get_inputs()[0].name: stack})[0]
+        taken = session.get_inputs()[0]
+        stack = np.stack([examples[place] for place in places])
+        stack = stack[:, 0].astype(np.float32) if bare else stack.astype(np.float64)
+        outputs[places] = session.run(None, {taken.name: stack})[0]
     return Executed(None, outputs, places_of(model, outputs))
 
 

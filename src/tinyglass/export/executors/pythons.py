@@ -43,5 +43,9 @@ def run_in_python(interpreter: str, model: BoardModel, examples: Sequence[np.nda
     rows = [line.split() for line in done.stdout.decode().splitlines()]
     outputs = np.array([[np.frombuffer(bytes.fromhex(word), "<f8")[0] for word in row[:n]] for row in rows])
     places = np.array([int(row[n]) for row in rows])
-    sums = np.array([[int(word) for word in row[n + 1 :]] for row in rows]) if model.quantized is not None else None
+    sums = (
+        np.array([[int(word) for word in row[n + 1 :]] for row in rows])
+        if model.quantized is not None
+        else None
+    )
     return Executed(sums, outputs, places)

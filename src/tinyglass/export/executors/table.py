@@ -58,7 +58,7 @@ def _chip(chip: chips.Chip) -> Executor:
         return chips.run_on_chip(chip, model, examples)
 
     install = f"apt install {chip.packages}; {EXTRA}"
-    return Executor(chip.name, f"{chip.title}, unicorn", "c", FLOAT32, is_there, install, run)
+    return Executor(chip.name, chip.title, "c", FLOAT32, is_there, install, run)
 
 
 def _has(program: str) -> Callable[[], bool]:
@@ -97,7 +97,7 @@ EXECUTORS = (
     *(_chip(chip) for chip in chips.CHIPS),
     Executor(
         "uno",
-        "Arduino Uno, simavr",
+        "Arduino Uno",
         "c",
         FLOAT32,
         lambda: bool(shutil.which(avr.COMPILER) and shutil.which("gcc") and SIMAVR_HEADER.exists()),

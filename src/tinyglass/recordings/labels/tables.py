@@ -11,6 +11,7 @@ from urllib.parse import unquote
 from ...errors import RecordingError
 from ..source import About, Source
 from ..tables.cells import ROLES, separator
+from ..tables.saved import is_saved
 from .entries import KINDS, Entry, key, split_of
 
 LARGEST = 2**25  # bytes; a larger table is one of readings
@@ -38,6 +39,8 @@ def read_table(source: Source, beginning: str, known: Collection[str]) -> list[E
     try:
         heads, *rows = csv.reader(StringIO(source.text.lstrip()), delimiter=separator(lines[0]))
     except csv.Error:
+        return None
+    if is_saved(heads):  # of a recording, which names its own file
         return None
     heads = [head.strip() for head in heads]
     rows = [row for row in rows if any(row)]

@@ -49,7 +49,7 @@ def is_saved(heads: Sequence[str]) -> bool:
 
 def restored(table: Table) -> Iterator[Recording]:
     """Return the recordings of such a table."""
-    table.source.about = About()  # the table says all that is known; its name adds nothing
+    table.source.about, table.source.says_all = About(), True  # its name adds nothing
     heads = table.heads
     texts = [0, *range(len(heads) - len(LAST), len(heads))]
     numbers = range(1, len(heads) - len(LAST))

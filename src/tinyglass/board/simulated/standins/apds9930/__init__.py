@@ -1,0 +1,1 @@
+"""Stand-ins for the drivers in the kit's lib folder."""

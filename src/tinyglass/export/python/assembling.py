@@ -1,0 +1,53 @@
+"""A generated file is put together from parts, each of which can be read alone.
+
+A part is text to tinyglass, never imported. What it needs of other parts stands in a line
+``from model import …``, for the reader and the linter: in the file everything is in one place.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable
+from pathlib import Path
+
+PARTS = Path(__file__).parent / "parts"
+WHOLE_FILE = "model"
+
+
+def part(name: str) -> str:
+    """Return the text of a part."""
+    return (PARTS / f"{name}.py").read_text(encoding="utf-8")
+
+
+def assemble(sections: Iterable[str]) -> str:
+    """Return the sections as one program, with what they import of Python itself at its top.
+
+    Examples
+    --------
+    >>> print(assemble(["from math import exp\\n\\n\\nx = exp(0)\\n", "from math import sqrt\\ny = 1\\n"]))
+    from math import exp, sqrt
+    <BLANKLINE>
+    x = exp(0)
+    y = 1
+    <BLANKLINE>
+    """
+    names: dict[str, set[str]] = {}
+    bodies = []
+    for section in sections:
+        end = 0
+        for statement in ast.parse(section).body:
+            if not isinstance(statement, ast.ImportFrom):
+                break
+            end = statement.end_lineno or 0
+            if statement.module and statement.module != WHOLE_FILE:
+                names.setdefault(statement.module, set()).update(alias.name for alias in statement.names)
+        bodies.append("\n".join(section.splitlines()[end:]).strip("\n"))
+    text = "\n".join(f"from {module} import {', '.join(sorted(names[module]))}" for module in sorted(names))
+    before = text and "imports"
+    for body in filter(None, bodies):
+        kind = "functions" if "\ndef " in f"\n{body}" else "constants"
+        if text:
+            text += "\n\n\n" if "functions" in (before, kind) else "\n" if before == kind else "\n\n"
+        text += body
+        before = kind
+    return text + "\n"

@@ -1,0 +1,218 @@
+"""The Python that computes the layers of a network, and the constants that it reads.
+
+A sum is taken bias first, then input by input, as everywhere in tinyglass. For speed, its terms stand
+side by side in one expression: all of them in a small network, else a block of them at a time, whose
+weights are unpacked together from their bytes. So nothing is held in memory but the bytes, and no
+function has more than a few dozen variables: all that run at a time share, in CircuitPython, a stack
+of 1,536 bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from itertools import pairwise
+
+import numpy as np
+
+from ...network import Layer, Network
+from ..quantized import QuantizedLayer, QuantizedNetwork
+from .assembling import part
+from .literals import bytes_literal, float_tuple, floats, one_float, whole_numbers
+
+LONGEST_BLOCK = 20  # terms
+COST_OF_BLOCK = 10  # terms: what the work around an expression is worth
+ACTIVATIONS = {
+    "step": "1.0 if {0} >= 0.5 else 0.0",
+    "relu": "{0} if {0} > 0 else 0.0",
+    "leaky_relu": "{0} if {0} > 0 else {0} / 100",
+    "sigmoid": "_sigmoid({0})",
+    "tanh": "_tanh({0})",
+}
+"""What a layer's outputs are made of each sum; linear leaves it, softmax needs them all."""
+
+
+def float_network(network: Network, unrolled: bool) -> Iterator[str]:
+    """Yield the sections that compute a network of floating-point numbers; the last is `predict`."""
+    yield from _activations(layer.activation for layer in network.layers)
+    yield from _calibration(network)
+    yield from _unrolled(network) if unrolled else _in_blocks(network)
+
+
+def int8_network(network: Network, quantized: QuantizedNetwork) -> Iterator[str]:
+    """Yield the sections that compute a network of whole numbers; the last are `sums` and `predict`."""
+    block = best_block(quantized.sizes)
+    yield from _activations([network.layers[-1].activation])
+    yield from _calibration(network)
+    yield f"from struct import unpack\n{one_float('_UNIT', quantized.layers[-1].unit)}"
+    yield part("requantize")
+    if any(layer.table is not None for layer in quantized.layers):
+        yield part("look_up")
+    yield _sums_of_blocks(block, "b", "list(biases)", 0, "0")
+    lines = []
+    for number, layer in enumerate(quantized.layers, 1):
+        yield _int8_constants(layer, number, block)
+        lines.append(f"x = _sums(x, _WEIGHTS{number}, _BIASES{number})")
+        if layer.multiplier is not None:
+            lines.append(f"_requantize(x, _MULTIPLIERS{number}, _SHIFTS{number}, {layer.zero}, {layer.lowest})")
+        if layer.table is not None:
+            lines.append(f"_look_up(x, _TABLE{number})")
+    check = _check_length("x", network.n_inputs)
+    yield _function("sums(x)", "the sums of the last layer for int8 inputs", [*check, *lines, "return x"])
+    lines = ["x = [float(s) * _UNIT for s in sums(inputs)]", *_last_lines(network)]
+    yield _function("predict(inputs)", "the outputs for prepared inputs", lines)
+
+
+def _int8_constants(layer: QuantizedLayer, number: int, block: int) -> str:
+    constants = [
+        f"_WEIGHTS{number} = {bytes_literal(_blocks(layer.weights, block, 0).astype('i1').tobytes())}",
+        f"_BIASES{number} = {whole_numbers(layer.bias)}",
+    ]
+    if layer.multiplier is not None and layer.shift is not None:
+        constants.append(f"_MULTIPLIERS{number} = {whole_numbers(layer.multiplier)}")
+        constants.append(f"_SHIFTS{number} = {bytes_literal(layer.shift.astype('u1').tobytes())}")
+    if layer.table is not None:
+        unsigned = (layer.table.astype(np.int64) + 128).astype("u1")
+        constants.append(f"_TABLE{number} = {bytes_literal(unsigned.tobytes())}")
+    return "\n".join(constants)
+
+
+def _activations(names: Iterable[str]) -> Iterator[str]:
+    for name in sorted({"sigmoid", "tanh"}.intersection(names)):
+        yield part(name)
+
+
+def _calibration(network: Network) -> Iterator[str]:
+    """Yield what makes the answer of the last layer's sums, besides simple activations."""
+    if network.layers[-1].activation == "softmax":
+        if network.temperature != 1:
+            yield f"from struct import unpack\n{one_float('_TEMPERATURE', network.temperature)}"
+        yield part("softmax" if network.temperature == 1 else "softmax_calibrated")
+    p = network.preparation
+    if p is not None and _has_unit(network):
+        scale = one_float("_ANSWER_SCALE", p.answer_scale)
+        yield f"from struct import unpack\n{scale}\n{one_float('_ANSWER_OFFSET', p.answer_offset)}"
+
+
+def _has_unit(network: Network) -> bool:
+    p = network.preparation
+    return network.classes is None and p is not None and (p.answer_scale, p.answer_offset) != (1.0, 0.0)
+
+
+def _unrolled(network: Network) -> Iterator[str]:
+    """Yield a function in which every neuron is one expression."""
+    signals = [f"x{i}" for i in range(network.n_inputs)]
+    lines = [*_check_length("inputs", network.n_inputs), f"{_names(signals)} = inputs", "w = _WEIGHTS"]
+    weights: list[float] = []
+    for number, layer in enumerate(network.layers):
+        neurons = [f"{'abcdefgh'[number % 8]}{j}" for j in range(layer.n_outputs)]
+        for neuron, (bias, *row) in zip(neurons, _rows(layer), strict=True):
+            terms = [f"w[{len(weights) + 1 + i}] * {x}" for i, x in enumerate(signals)]
+            lines.append(f"{neuron} = {' + '.join([f'w[{len(weights)}]', *terms])}")
+            weights += [bias, *row]
+        if number < len(network.layers) - 1 and layer.activation in ACTIVATIONS:
+            lines += [f"{neuron} = {ACTIVATIONS[layer.activation].format(neuron)}" for neuron in neurons]
+        signals = neurons
+    yield f"from struct import unpack\n{float_tuple('_WEIGHTS', weights)}"
+    lines += [f"x = [{', '.join(signals)}]", *_last_lines(network)]
+    yield _function("predict(inputs)", "the outputs for prepared inputs", lines)
+
+
+def _in_blocks(network: Network) -> Iterator[str]:
+    """Yield a function that goes over the neurons of each layer, a block of inputs at a time."""
+    block = best_block(network.sizes)
+    yield _sums_of_blocks(block, "f", "list(unpack_from(biases, weights))", 4, "0.0")
+    lines = ["x = inputs"]
+    for number, layer in enumerate(network.layers, 1):
+        biases = np.zeros(layer.n_outputs) if layer.bias is None else layer.bias
+        content = floats(biases) + floats(_blocks(layer.weights, block, -0.0))
+        yield f"_WEIGHTS{number} = {bytes_literal(content)}"
+        lines.append(f"x = _sums(x, _WEIGHTS{number}, '<{layer.n_outputs}f')")
+        if number < len(network.layers):
+            lines += _activated(layer.activation)
+    lines += _last_lines(network)
+    check = _check_length("inputs", network.n_inputs)
+    yield _function("predict(inputs)", "the outputs for prepared inputs", [*check, *lines])
+
+
+def best_block(sizes: tuple[int, ...]) -> int:
+    """Return how many terms an expression has, so that the least time is lost.
+
+    Examples
+    --------
+    >>> best_block((39, 20, 10, 4)), best_block((120, 50, 15, 2))
+    (10, 15)
+    """
+
+    def cost(block: int) -> int:
+        return sum(-(-n // block) * (block + COST_OF_BLOCK) * m for n, m in pairwise(sizes))
+
+    return min(range(1, LONGEST_BLOCK + 1), key=cost)
+
+
+def _blocks(weights: np.ndarray, block: int, filling: float) -> np.ndarray:
+    """Return the weights block by block of inputs, in each neuron by neuron; the last block is filled up.
+
+    A sum stays the same to the bit when −0.0 · 0.0 is added, whereas 0.0 would change −0.0.
+    """
+    n_outputs, n_inputs = weights.shape
+    missing = -n_inputs % block
+    filled = np.pad(weights, ((0, 0), (0, missing)), constant_values=filling)
+    return filled.reshape(n_outputs, -1, block).transpose(1, 0, 2)
+
+
+def _sums_of_blocks(block: int, kind: str, biases: str, size: int, nothing: str) -> str:
+    """Return the function that takes the sums of a layer."""
+    xs, ws = [f"x{i}" for i in range(block)], [f"w{i}" for i in range(block)]
+    terms = " + ".join(f"{w} * {x}" for w, x in zip(ws, xs, strict=True))
+    begin = f"{size} * len(sums)" if size else "0"
+    return f'''from struct import unpack_from
+
+
+def _sums(x, weights, biases):
+    # The weighted sums of a layer. Its weights come in blocks of {block} inputs, neuron by neuron.
+    x = list(x)
+    while len(x) % {block}:
+        x.append({nothing})
+    sums = {biases}
+    place = {begin}
+    for first in range(0, len(x), {block}):
+        {_names(xs)} = x[first : first + {block}]
+        for j in range(len(sums)):
+            {_names(ws)} = unpack_from("<{block}{kind}", weights, place)
+            place += {block * (size or 1)}
+            sums[j] = sums[j] + {terms}
+    return sums
+'''
+
+
+def _activated(activation: str) -> list[str]:
+    return [f"x = [{ACTIVATIONS[activation].format('s')} for s in x]"] if activation in ACTIVATIONS else []
+
+
+def _last_lines(network: Network) -> list[str]:
+    """Return the lines from the last layer's sums x to the end of `predict`."""
+    activation = network.layers[-1].activation
+    lines = ["x = _softmax(x)"] if activation == "softmax" else _activated(activation)
+    if _has_unit(network):
+        lines.append("x = [s * _ANSWER_SCALE + _ANSWER_OFFSET for s in x]")
+    return [*lines, "return x"]
+
+
+def _check_length(name: str, n_inputs: int) -> list[str]:
+    what = f'"expected {n_inputs} inputs, found %d" % len({name})'
+    return [f"if len({name}) != {n_inputs}:", f"    raise ValueError({what})"]
+
+
+def _function(signature: str, returns: str, lines: list[str]) -> str:
+    body = "".join(f"    {line}\n" for line in lines)
+    return f'def {signature}:\n    """Return {returns}."""\n{body}'
+
+
+def _names(names: list[str]) -> str:
+    return ", ".join(names) + ("," if len(names) == 1 else "")
+
+
+def _rows(layer: Layer) -> np.ndarray:
+    """Return for each neuron its bias and its weights, (n_outputs, 1 + n_inputs)."""
+    bias = np.zeros(layer.n_outputs) if layer.bias is None else layer.bias
+    return np.concatenate([bias[:, None], layer.weights], axis=1)

@@ -1,0 +1,2 @@
+def _whole_numbers(inputs):
+    return b""

@@ -1,0 +1,7 @@
+from struct import pack
+
+from model import _OUTPUTS, sums
+
+
+def _whole_numbers(inputs):
+    return pack("<%di" % _OUTPUTS, *sums(inputs))

@@ -1,0 +1,3 @@
+def _raw(readings, inputs):
+    for row in readings:
+        inputs.extend(row)

@@ -1,0 +1,6 @@
+import busio
+
+class APDS9930:
+    def __init__(self, i2c: busio.I2C, address: int = ...) -> None: ...
+    @property
+    def proximity(self) -> float: ...
