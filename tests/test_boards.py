@@ -161,7 +161,7 @@ def test_what_is_no_port_is_refused(tmp_path):
     for path, what in ((tmp_path, "a folder"), (tmp_path / "file", "a file")):
         with pytest.raises(TinyglassError, match=f"Expected a serial port, found {what}"):
             open_port(str(path))
-    with pytest.raises(TinyglassError, match="found a device of another kind|cannot be opened"):
+    with pytest.raises(TinyglassError, match=r"found a device of another kind|cannot be opened"):
         open_port("/dev/null")
     assert (tmp_path / "file").read_bytes() == b""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
@@ -22,7 +21,17 @@ from test_saving import check_same
 from tinyglass import ArgumentError, RecordingError, TinyglassError, read_recordings
 from tinyglass.board.recording import record
 from tinyglass.board.recording_folder import save, take_slot, undo
-from wires import FakeBoard, Over, framed, played, pressed, print_out, printing, recorder
+from wires import (
+    FakeBoard,
+    Over,
+    framed,
+    played,
+    pressed,
+    print_out,
+    printing,
+    recorder,
+    terminal_environment,
+)
 
 QUICK = ("--countdown", "0", "--timeout", "3")
 AWAY, CLOSER = [(104.5,), (2.375,), (0.0,)], [(0.0,), (35.5,), (127.875,)]
@@ -599,7 +608,7 @@ class Person:
         everything = ["-m", "tinyglass.cli", "record", "--port", str(board.port), "--out", str(out), *words]
         self.terminal = pexpect.spawn(
             sys.executable, list(map(str, everything)), dimensions=(30, 150), timeout=60, encoding="utf-8",
-            env={**os.environ, "TERM": "xterm-256color", "LC_ALL": "C.UTF-8"},
+            env=terminal_environment(),
         )  # fmt: skip
 
     def sees(self, text: str) -> None:

@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from tinyglass import TinyglassError
 from tinyglass.board.reading import Account, Form, find_form, measure_rate, reading_in, roundest
 from tinyglass.board.recording_folder import LONGEST_NAME, RESERVED, folder_name
-from tinyglass.board.sources import Kit, lines_source, reading_program
+from tinyglass.board.python_board import reading_program
+from tinyglass.board.sources import Kit, lines_source
 from tinyglass.board.takes import CourseTake, KitTake, LinesTake, Printout, Wanted
 from tinyglass.board.wire import LONGEST_LINE, Cutter, Line
 
@@ -388,7 +389,19 @@ def test_nasty_labels_have_harmless_names(label, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "name", ["ports", "wire", "reading", "takes", "sources", "recording_folder", "recording", "listening"]
+    "name",
+    [
+        "ports",
+        "wire",
+        "reading",
+        "takes",
+        "sources",
+        "python_board",
+        "recording_folder",
+        "recording",
+        "windows",
+        "listening",
+    ],
 )
 def test_examples_in_the_documentation_run(name):
     module = importlib.import_module(f"tinyglass.board.{name}")

@@ -213,3 +213,9 @@ def printing(lines: Sequence[str], period: float, first: str = "") -> Script:
                 board.wait(max(0.0, due - time.monotonic()))
 
     return play
+
+
+def terminal_environment() -> dict[str, str]:
+    """Return the environment of a process at a terminal of its own."""
+    kept = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES", "NO_COLOR")}
+    return {**kept, "TERM": "xterm-256color", "LC_ALL": "C.UTF-8"}

@@ -89,7 +89,9 @@ class BoardModel:
     @property
     def quantizes_readings(self) -> bool:
         """Whether int8 inputs are made of the readings themselves, so that nothing at all is rounded differently."""
-        return self.quantized is not None and self.quantized.readings is not None
+        if self.quantized is None:
+            return False
+        return self.quantized.readings is not None or self.network.preparation is None
 
 
 class Answers(NamedTuple):

@@ -313,6 +313,7 @@ def _types(model: BoardModel) -> dict[str, str]:
     return {
         "length": _smallest_unsigned(model.n_readings if not model.any_length else 65535),
         "wide": "uint32_t" if long else "uint16_t",
+        "channel": _smallest_unsigned(model.n_channels),
     }
 
 
@@ -324,7 +325,9 @@ def _resampling(model: BoardModel) -> bool:
 def _preparation(model: BoardModel) -> list[str]:
     p, q = model.preparation, model.quantized
     types = _types(model)
-    if model.quantizes_readings and q is not None and q.readings is not None:
+    if model.network.preparation is None:
+        return []
+    if q is not None and q.readings is not None:
         return [*_reading_arrays(q.readings), _quantize_readings(model, q.readings)]
     sections = []
     if "raw" in p.inputs:
@@ -358,7 +361,7 @@ def _prepare(model: BoardModel) -> str:
                 "const float *at = readings + before * MODEL_N_CHANNELS + c;\n"
                 "const float value = at[0] * (1.0f - share) + (rest ? at[MODEL_N_CHANNELS] : at[0]) * share;"
             ).replace("GAPS", str(max(p.n_steps - 1, 1)))
-        body.append("$length i;\nuint8_t c;".replace("$length", types["length"]))
+        body.append(f"{types['length']} i;\n{types['channel']} c;")
         raw = _part("prepare_raw", n_steps=p.n_steps, value=_indented(value, 3))
         body.append("\n".join(line[4:] for line in raw.splitlines()))
     n_channels = model.n_channels
@@ -375,7 +378,7 @@ def _prepare(model: BoardModel) -> str:
         raise AssertionError("raw readings come first")
     if features:
         inside = _indented("\n".join(features), 1)
-        body.insert(0, "uint8_t f;") if "raw" in p.inputs else body.append("uint8_t f;")
+        body.insert(0, f"{types['channel']} f;")
         body.append(f"for (f = 0; f < MODEL_N_CHANNELS; ++f) {{\n{inside}\n}}")
     return (
         "/* Raw readings, in the units of the recordings, become inputs. */\n"
@@ -513,6 +516,9 @@ def _predict_raw(model: BoardModel) -> list[str]:
 def _sums_of_readings(model: BoardModel) -> str:
     q = model.quantized
     work = f"    int8_t q[{max(q.sizes[:-1:2])}];\n" if q is not None else ""
+    if model.network.preparation is None:
+        call = "model_sums(readings, sums)" if q is None else "model_quantize(readings, q);\n    model_run(q, sums)"
+        return f"{work}    (void)n;\n    {call};\n"
     if model.quantizes_readings:
         return f"{work}    model_quantize_readings(readings, n, q);\n    model_run(q, sums);\n"
     prepare = "    float inputs[MODEL_N_INPUTS];\n"

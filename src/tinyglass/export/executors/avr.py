@@ -19,6 +19,7 @@ COMPILER = "avr-gcc"
 RAM_FROM = 0x80_0100  # avr-gcc counts RAM from 0x800000 on; below are registers
 FLASH_SIZE, RAM_SIZE = 32_256, 2_048  # bytes; 512 of the flash are the boot loader's
 PACKAGES = "gcc-avr avr-libc simavr libsimavr-dev libelf-dev"
+OWN_STACK = 8  # bytes, of the program around the prediction
 PARTS = ("fed", "answered")
 
 
@@ -43,12 +44,7 @@ def run_on_avr(model: BoardModel, examples: Sequence[np.ndarray]) -> Executed:
         firmware = compile_for_avr(folder, "fed.c", *STRICT, *definitions(model, examples))
         (folder / "without.c").write_text("int main(void) { for (;;) { } }\n", encoding="ascii")
         without = compile_for_avr(folder, "without.c")
-        if firmware.flash > FLASH_SIZE or firmware.ram > RAM_SIZE:
-            raise CompilerError(
-                f"{firmware.flash:,} bytes of flash and {firmware.ram:,} of RAM are needed for network and readings",
-                f"an Arduino Uno, which has {FLASH_SIZE:,} and {RAM_SIZE:,}",
-                "Export in int8, take fewer readings, or use a larger board",
-            )
+        _check_size(firmware, 0)
         runner = build_runner(folder)
         addresses = [str(number) for part in PARTS for number in firmware.symbols[part]]
         command = [str(runner), firmware.path.name, MCU, *addresses]
@@ -56,15 +52,28 @@ def run_on_avr(model: BoardModel, examples: Sequence[np.ndarray]) -> Executed:
     answers = np.frombuffer(
         done.stdout, [("answered", answered_type(model)), ("cycles", "<i8"), ("stack", "<i8")]
     )
+    stack = int(answers["stack"].max())
+    _check_size(firmware, stack)
     held = sum(firmware.symbols[part][1] for part in PARTS)
     cost = Cost(
         firmware.flash - without.flash,
         firmware.ram - without.ram - held,
-        int(answers["stack"].max()),
+        stack,
         round(float(answers["cycles"].mean())),
         "cycles",
     )
     return executed(answers["answered"], cost)
+
+
+def _check_size(firmware: Firmware, stack: int) -> None:
+    """Refuse a program that runs out of memory, as the chip itself would not."""
+    needed = firmware.ram + stack + OWN_STACK
+    if firmware.flash > FLASH_SIZE or needed > RAM_SIZE:
+        raise CompilerError(
+            f"{firmware.flash:,} bytes of flash and {needed:,} of RAM are needed for network and readings",
+            f"an Arduino Uno, which has {FLASH_SIZE:,} and {RAM_SIZE:,}",
+            "Export in int8, take fewer readings, or use a larger board",
+        )
 
 
 def build_runner(folder: Path) -> Path:

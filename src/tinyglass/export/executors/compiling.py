@@ -16,7 +16,7 @@ from ..c.header import c_header
 PROGRAMS = Path(__file__).parent / "programs"
 STRICT = ("-Wall", "-Wextra", "-Wpedantic", "-Werror")
 LONGEST = 300  # seconds
-TOO_LARGE = ("overflowed by", "will not fit in region", "is too large")  # what compilers and linkers say
+TOO_LARGE = ("overflowed by", "will not fit in region", "is too large", "is not within region")  # what compilers and linkers say
 
 
 class CompilerError(TinyglassError):

@@ -18,7 +18,8 @@ from .network_code import float_network, int8_network
 from .selftest import selftest_code, vector_lines
 
 Style = Literal["auto", "unrolled", "loop", "int8", "ulab"]
-MOST_UNROLLED = 64  # weights of a network that is written as one expression a neuron
+MOST_UNROLLED = 1200  # weights that are kept as numbers, each an object of 4 to 20 bytes
+WIDEST_UNROLLED = 40  # inputs of a layer whose sums are one expression: it has twice as many variables
 
 
 def python_model(model: BoardModel, *, style: Style = "auto", cost: str = "") -> str:

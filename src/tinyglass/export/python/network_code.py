@@ -17,7 +17,7 @@ import numpy as np
 from ...network import Layer, Network
 from ..quantized import QuantizedLayer, QuantizedNetwork
 from .assembling import part
-from .literals import bytes_literal, float_tuple, floats, one_float, whole_numbers
+from .literals import bytes_literal, floats, one_float, whole_numbers
 
 LONGEST_BLOCK = 20  # terms
 COST_OF_BLOCK = 10  # terms: what the work around an expression is worth
@@ -99,22 +99,22 @@ def _has_unit(network: Network) -> bool:
 
 
 def _unrolled(network: Network) -> Iterator[str]:
-    """Yield a function in which every neuron is one expression."""
-    signals = [f"x{i}" for i in range(network.n_inputs)]
-    lines = [*_check_length("inputs", network.n_inputs), f"{_names(signals)} = inputs", "w = _WEIGHTS"]
-    weights: list[float] = []
-    for number, layer in enumerate(network.layers):
-        neurons = [f"{'abcdefgh'[number % 8]}{j}" for j in range(layer.n_outputs)]
-        for neuron, (bias, *row) in zip(neurons, _rows(layer), strict=True):
-            terms = [f"w[{len(weights) + 1 + i}] * {x}" for i, x in enumerate(signals)]
-            lines.append(f"{neuron} = {' + '.join([f'w[{len(weights)}]', *terms])}")
-            weights += [bias, *row]
-        if number < len(network.layers) - 1 and layer.activation in ACTIVATIONS:
-            lines += [f"{neuron} = {ACTIVATIONS[layer.activation].format(neuron)}" for neuron in neurons]
-        signals = neurons
-    yield f"from struct import unpack\n{float_tuple('_WEIGHTS', weights)}"
-    lines += [f"x = [{', '.join(signals)}]", *_last_lines(network)]
-    yield _function("predict(inputs)", "the outputs for prepared inputs", lines)
+    """Yield a function with one expression for each layer, into which each neuron's weights are put."""
+    lines = ["x = inputs"]
+    for number, layer in enumerate(network.layers, 1):
+        xs, ws = _numbered("x", layer.n_inputs), _numbered("w", layer.n_inputs)
+        size = 4 * (1 + layer.n_inputs)
+        rows = bytes_literal(floats(np.concatenate([_bias(layer)[:, None], layer.weights], axis=1)))
+        each = f"unpack_from('<{1 + layer.n_inputs}f', _LAYER{number}, i)"
+        every = f"range(0, {size * layer.n_outputs}, {size})"
+        yield f"from struct import unpack_from\n_LAYER{number} = {rows}\n_LAYER{number} = [{each} for i in {every}]"
+        lines += [f"{_names(xs)} = x", "x = []", f"for b, {', '.join(ws)} in _LAYER{number}:"]
+        total = f"b + {_products(ws, xs)}"
+        if number < len(network.layers) and layer.activation in ACTIVATIONS:
+            lines += [f"    s = {total}", f"    x.append({ACTIVATIONS[layer.activation].format('s')})"]
+        else:
+            lines.append(f"    x.append({total})")
+    yield _function("predict(inputs)", "the outputs for prepared inputs", [*lines, *_last_lines(network)])
 
 
 def _in_blocks(network: Network) -> Iterator[str]:
@@ -123,8 +123,7 @@ def _in_blocks(network: Network) -> Iterator[str]:
     yield _sums_of_blocks(block, "f", "list(unpack_from(biases, weights))", 4, "0.0")
     lines = ["x = inputs"]
     for number, layer in enumerate(network.layers, 1):
-        biases = np.zeros(layer.n_outputs) if layer.bias is None else layer.bias
-        content = floats(biases) + floats(_blocks(layer.weights, block, -0.0))
+        content = floats(_bias(layer)) + floats(_blocks(layer.weights, block, -0.0))
         yield f"_WEIGHTS{number} = {bytes_literal(content)}"
         lines.append(f"x = _sums(x, _WEIGHTS{number}, '<{layer.n_outputs}f')")
         if number < len(network.layers):
@@ -162,8 +161,7 @@ def _blocks(weights: np.ndarray, block: int, filling: float) -> np.ndarray:
 
 def _sums_of_blocks(block: int, kind: str, biases: str, size: int, nothing: str) -> str:
     """Return the function that takes the sums of a layer."""
-    xs, ws = [f"x{i}" for i in range(block)], [f"w{i}" for i in range(block)]
-    terms = " + ".join(f"{w} * {x}" for w, x in zip(ws, xs, strict=True))
+    xs, ws = _numbered("x", block), _numbered("w", block)
     begin = f"{size} * len(sums)" if size else "0"
     return f'''from struct import unpack_from
 
@@ -180,7 +178,7 @@ def _sums(x, weights, biases):
         for j in range(len(sums)):
             {_names(ws)} = unpack_from("<{block}{kind}", weights, place)
             place += {block * (size or 1)}
-            sums[j] = sums[j] + {terms}
+            sums[j] = sums[j] + {_products(ws, xs)}
     return sums
 '''
 
@@ -208,11 +206,17 @@ def _function(signature: str, returns: str, lines: list[str]) -> str:
     return f'def {signature}:\n    """Return {returns}."""\n{body}'
 
 
+def _numbered(name: str, n: int) -> list[str]:
+    return [f"{name}{i}" for i in range(n)]
+
+
 def _names(names: list[str]) -> str:
     return ", ".join(names) + ("," if len(names) == 1 else "")
 
 
-def _rows(layer: Layer) -> np.ndarray:
-    """Return for each neuron its bias and its weights, (n_outputs, 1 + n_inputs)."""
-    bias = np.zeros(layer.n_outputs) if layer.bias is None else layer.bias
-    return np.concatenate([bias[:, None], layer.weights], axis=1)
+def _products(ws: list[str], xs: list[str]) -> str:
+    return " + ".join(f"{w} * {x}" for w, x in zip(ws, xs, strict=True))
+
+
+def _bias(layer: Layer) -> np.ndarray:
+    return np.zeros(layer.n_outputs) if layer.bias is None else layer.bias

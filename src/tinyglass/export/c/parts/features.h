@@ -1,8 +1,8 @@
 
 static inline float model_mean(const float *x, $length n) {
-    float sum = x[0];
+    float sum = 0.0f;
     $length t;
-    for (t = 1; t < n; ++t) sum += x[t * MODEL_N_CHANNELS];
+    for (t = 0; t < n; ++t) sum += x[t * MODEL_N_CHANNELS];
     return sum / (float)n;
 }
 

@@ -2,7 +2,7 @@
 /* Raw readings become int8 inputs in whole numbers alone: the same on every board. */
 static inline void model_quantize_readings(const float *readings, $length n, int8_t *q) {
     $length i;
-    uint8_t c;
+    $channel c;
     (void)n;
     for (i = 0; i < $n_steps; ++i)
         for (c = 0; c < MODEL_N_CHANNELS; ++c) {
