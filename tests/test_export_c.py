@@ -18,7 +18,7 @@ from tinyglass.export.c.header import c_header
 from tinyglass.export.c.literals import float_literal
 from tinyglass.export.describing import in_comment
 from tinyglass.export.executors.compiling import CompilerError
-from tinyglass.export.executors.hosts import run_on_host
+from tinyglass.export.executors.compiling import learning
 from tinyglass.export.executors.table import EXECUTORS
 from tinyglass.export.floats import exp32
 from tinyglass.export.verifying import Examples, foretell
@@ -76,7 +76,7 @@ def same_bits(answers, foretold):
 def test_any_network_and_preparation_gives_the_bits_that_were_foretold(precision, data):
     here("gcc")
     model, readings = data.draw(board_models(precision))
-    same_bits(run_on_host("gcc", model, readings), foretell(model, as_examples(readings)))
+    same_bits(here("gcc").run(model, readings), foretell(model, as_examples(readings)))
 
 
 MOTION = {

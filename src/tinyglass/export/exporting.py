@@ -14,6 +14,8 @@ from ..network import Network
 from ..storage import make_folder, write_atomically
 from .board_model import BoardModel, make_board_model, selftest_line
 from .c import projects
+from .c.trainer import c_trainer, trainer_note
+from .learning import check_trainer
 
 if TYPE_CHECKING:
     from ..recordings import Recording
@@ -106,10 +108,20 @@ def export_network(
         raise ArgumentError(f"Unknown target {target!r}", "the export", nearest(target, list(TARGETS)))
     if target == "onnx" and precision != "float32":
         raise ArgumentError("ONNX is exported in float32 only", "the export", "Leave out --precision")
+    if target == "onnx" and trainer is not None:
+        raise ArgumentError(
+            "There is no trainer for ONNX", "the export", "Leave out --trainer, or choose another target"
+        )
     board_model = make_board_model(model, precision, recordings, inputs, n_readings)
+    if trainer is not None:
+        check_trainer(board_model, trainer, learning_rate)
     files, needs = _files(board_model, target, sensor)
+    notes: tuple[str, ...] = ()
+    if trainer is not None:
+        files |= _trainer_files(board_model, target, trainer, learning_rate)
+        notes = (trainer_note(board_model, trainer),)
     kept = () if out is None else write_files(files, Path(out))
-    return Artefact(target, files, board_model, selftest_line(board_model), needs, kept)
+    return Artefact(target, files, board_model, selftest_line(board_model), needs, kept, notes)
 
 
 def _files(model: BoardModel, target: str, sensor: str) -> tuple[dict[str, bytes], tuple[str, ...]]:
@@ -130,6 +142,22 @@ def _files(model: BoardModel, target: str, sensor: str) -> tuple[dict[str, bytes
         "esp-idf": projects.esp_idf_files,
     }[target]
     return {name: text.encode("ascii") for name, text in write(model).items()}, ()
+
+
+def _trainer_files(model: BoardModel, target: str, part: str, learning_rate: float) -> dict[str, bytes]:
+    """Return the trainer, beside the model wherever that stands."""
+    if target in ("circuitpython", "micropython"):
+        from .python.trainer_file import python_trainer
+
+        return {"trainer.py": python_trainer(model, part=part, learning_rate=learning_rate).encode()}
+    text = c_trainer(model, part, learning_rate).encode("ascii")
+    folders = {
+        "c": [""],
+        "arduino": [f"{projects.SKETCH}/", f"{projects.LIBRARY}/src/"],
+        "platformio": ["include/"],
+        "esp-idf": ["main/"],
+    }[target]
+    return {f"{folder}trainer.h": text for folder in folders}
 
 
 def write_files(files: dict[str, bytes], folder: Path) -> tuple[Path, ...]:

@@ -70,6 +70,7 @@ def answered_type(model: BoardModel) -> np.dtype:
     return np.dtype([("outputs", "<f4", n), ("sums", whole, n), ("place", "<i4")])
 
 
-def executed(answers: np.ndarray, cost: Cost | None = None) -> Executed:
+def executed(model: BoardModel, content: bytes, cost: Cost | None = None) -> Executed:
     """Return the answers that were laid out as `answered_type` says."""
+    answers = np.frombuffer(content, answered_type(model))
     return Executed(answers["sums"], answers["outputs"], answers["place"].astype(int), cost)

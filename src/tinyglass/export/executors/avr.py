@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
-from ..board_model import BoardModel
-from .answers import Cost, Executed, answered_type, executed, fed_bytes
+from .answers import Cost
 from .chips import OPTIMISED
-from .compiling import PROGRAMS, STRICT, CompilerError, definitions, run_command, write_sources
+from .compiling import PROGRAMS, STRICT, CompilerError, Program, run_command
 from .elf import Firmware, read_firmware
 
 MCU = "atmega328p"
@@ -30,39 +28,38 @@ def compile_for_avr(folder: Path, source: str, *more: str) -> Firmware:
     return read_firmware(target, RAM_FROM)
 
 
-def run_on_avr(model: BoardModel, examples: Sequence[np.ndarray]) -> Executed:
-    """Return what a simulated Uno answers to raw readings, and what that costs.
+def run_on_avr(program: Program) -> tuple[bytes, Cost]:
+    """Return what a program answers to its records on a simulated Uno, and what the generated code costs.
 
     Raises
     ------
     CompilerError
-        If the network with its readings does not fit into the Uno.
+        If the program does not fit into the Uno.
     """
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        write_sources(model, folder)
-        firmware = compile_for_avr(folder, "fed.c", *STRICT, *definitions(model, examples))
+        program.write(folder)
+        firmware = compile_for_avr(folder, program.source, *STRICT, *program.definitions)
         (folder / "without.c").write_text("int main(void) { for (;;) { } }\n", encoding="ascii")
         without = compile_for_avr(folder, "without.c")
         _check_size(firmware, 0)
         runner = build_runner(folder)
         addresses = [str(number) for part in PARTS for number in firmware.symbols[part]]
         command = [str(runner), firmware.path.name, MCU, *addresses]
-        done = run_command(command, folder, b"".join(fed_bytes(examples)))
-    answers = np.frombuffer(
-        done.stdout, [("answered", answered_type(model)), ("cycles", "<i8"), ("stack", "<i8")]
-    )
-    stack = int(answers["stack"].max())
+        done = run_command(command, folder, b"".join(program.records))
+    size = firmware.symbols["answered"][1]
+    told = np.frombuffer(done.stdout, [("answered", f"V{size}"), ("cycles", "<i8"), ("stack", "<i8")])
+    stack = int(told["stack"].max())
     _check_size(firmware, stack)
     held = sum(firmware.symbols[part][1] for part in PARTS)
     cost = Cost(
         firmware.flash - without.flash,
         firmware.ram - without.ram - held,
         stack,
-        round(float(answers["cycles"].mean())),
+        round(float(told["cycles"].mean())),
         "cycles",
     )
-    return executed(answers["answered"], cost)
+    return told["answered"].tobytes(), cost
 
 
 def _check_size(firmware: Firmware, stack: int) -> None:

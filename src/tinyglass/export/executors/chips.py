@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..board_model import BoardModel
-from .answers import Cost, Executed, answered_type, executed, fed_bytes
-from .compiling import PROGRAMS, STRICT, definitions, run_command, write_sources
+from .answers import Cost
+from .compiling import PROGRAMS, STRICT, Program, run_command
 from .elf import Firmware, read_firmware
 
 if TYPE_CHECKING:
@@ -94,32 +92,25 @@ def compile_for_chip(chip: Chip, folder: Path, source: str, *more: str) -> Firmw
     return read_firmware(target, RAM)
 
 
-def run_on_chip(chip: Chip, model: BoardModel, examples: Sequence[np.ndarray]) -> Executed:
-    """Return what a simulated chip answers to raw readings, and what that costs.
-
-    Parameters
-    ----------
-    chip : Chip
-    model : BoardModel
-    examples : arrays, (n_readings, n_channels), in the units of the recordings
-    """
+def run_on_chip(chip: Chip, program: Program) -> tuple[bytes, Cost]:
+    """Return what a program answers to its records on a simulated chip, and what the generated code costs."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        write_sources(model, folder)
-        firmware = compile_for_chip(chip, folder, "fed.c", *STRICT, *definitions(model, examples))
+        program.write(folder)
+        firmware = compile_for_chip(chip, folder, program.source, *STRICT, *program.definitions)
         (folder / "without.c").write_text(_WITHOUT, encoding="ascii")
         without = compile_for_chip(chip, folder, "without.c")
     machine = Machine(chip, firmware)
     answers, counts, stacks = b"", [], []
-    for number, given in enumerate(fed_bytes(examples)):
-        machine.write("fed", given)
+    for number, record in enumerate(program.records):
+        machine.write("fed", record)
         if number < COUNTED:
-            count, stack = machine.count("predict")
+            count, stack = machine.count("measured")
             counts.append(count)
             stacks.append(stack)
         else:
-            machine.call("predict")
-        machine.call("show_sums")
+            machine.call("measured")
+        machine.call("afterwards")
         answers += machine.read("answered")
     held = sum(firmware.symbols[name][1] for name in ("fed", "answered"))
     cost = Cost(
@@ -129,7 +120,7 @@ def run_on_chip(chip: Chip, model: BoardModel, examples: Sequence[np.ndarray]) -
         round(float(np.mean(counts))),
         "instructions",
     )
-    return executed(np.frombuffer(answers, answered_type(model)), cost)
+    return answers, cost
 
 
 _WITHOUT = "void start(void);\nvoid start(void) {}\n"

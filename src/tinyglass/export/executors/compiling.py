@@ -6,34 +6,92 @@ import shutil
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
 from ...errors import TinyglassError
 from ..board_model import BoardModel
 from ..c.header import c_header
+from ..c.trainer import c_trainer
+from .answers import fed_bytes
 
 PROGRAMS = Path(__file__).parent / "programs"
 STRICT = ("-Wall", "-Wextra", "-Wpedantic", "-Werror")
 LONGEST = 300  # seconds
-TOO_LARGE = ("overflowed by", "will not fit in region", "is too large", "is not within region")  # what compilers and linkers say
+TOO_LARGE = (
+    "overflowed by",
+    "will not fit in region",
+    "is too large",
+    "is not within region",
+)  # what compilers and linkers say
 
 
 class CompilerError(TinyglassError):
     """A compiler refused the generated code, or a network does not fit into a board."""
 
 
-def write_sources(model: BoardModel, folder: Path) -> None:
-    """Write the header and the program that is fed readings."""
-    (folder / "model.h").write_text(c_header(model), encoding="ascii")
-    shutil.copy(PROGRAMS / "fed.c", folder / "fed.c")
+class Program(NamedTuple):
+    """A C program that is fed with records and answers each.
+
+    Attributes
+    ----------
+    headers : dict of str, what is generated, by file name
+    source : str, of `PROGRAMS`
+    definitions : tuple of str, for the compiler
+    records : tuple of bytes, all of the same length, what it is fed with
+    """
+
+    headers: dict[str, str]
+    source: str
+    definitions: tuple[str, ...]
+    records: tuple[bytes, ...]
+
+    def write(self, folder: Path) -> None:
+        """Write all that is to be compiled."""
+        for name, text in self.headers.items():
+            (folder / name).write_text(text, encoding="ascii")
+        for name in (self.source, "feeding.h"):
+            shutil.copy(PROGRAMS / name, folder / name)
+
+
+def predicting(model: BoardModel, examples: Sequence[np.ndarray]) -> Program:
+    """Return the program that answers raw readings with outputs, sums and the place of the class.
+
+    Parameters
+    ----------
+    model : BoardModel
+    examples : arrays, (n_readings, n_channels), in the units of the recordings
+    """
+    given = definitions(model, examples)
+    if model.quantized is not None:
+        given.append("-DINTEGER_SUMS")
+    return Program({"model.h": c_header(model)}, "fed.c", tuple(given), tuple(fed_bytes(examples)))
+
+
+def learning(
+    model: BoardModel, part: str, learning_rate: float, examples: Sequence[np.ndarray], expected: np.ndarray
+) -> Program:
+    """Return the program that learns, one step an example, and answers with all weights that learn.
+
+    Parameters
+    ----------
+    model, part, learning_rate : as of `c_trainer`
+    examples : arrays, (n_readings, n_channels)
+    expected : float array, (n_examples,), the places of the classes, or the quantities
+    """
+    headers = {"model.h": c_header(model), "trainer.h": c_trainer(model, part, learning_rate)}
+    given = definitions(model, examples) + (["-DQUANTITY"] if model.network.classes is None else [])
+    records = [
+        record[:4] + np.float32(y).tobytes() + record[4:]
+        for record, y in zip(fed_bytes(examples), expected, strict=True)
+    ]
+    return Program(headers, "fed_trainer.c", tuple(given), tuple(records))
 
 
 def definitions(model: BoardModel, examples: Sequence[np.ndarray]) -> list[str]:
-    """Return what the program must be told about the network and its readings."""
+    """Return what a program must be told about the network and its readings."""
     given = [f"-DMOST_READINGS={max(len(example) for example in examples)}"]
-    if model.quantized is not None:
-        given.append("-DINTEGER_SUMS")
     if model.any_length:
         given.append("-DANY_LENGTH")
     return given

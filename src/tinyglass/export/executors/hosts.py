@@ -4,14 +4,9 @@ from __future__ import annotations
 
 import sys
 import tempfile
-from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-
-from ..board_model import BoardModel
-from .answers import Executed, answered_type, executed, fed_bytes
-from .compiling import STRICT, definitions, run_command, write_sources
+from .compiling import STRICT, Program, run_command
 
 COMPILERS = {
     "gcc": ("gcc", "-std=c99", "-O2"),
@@ -21,20 +16,12 @@ COMPILERS = {
 }
 
 
-def run_on_host(compiler: str, model: BoardModel, examples: Sequence[np.ndarray]) -> Executed:
-    """Return what the header answers to raw readings when one of `COMPILERS` compiles it for this PC.
-
-    Parameters
-    ----------
-    compiler : str, a key of `COMPILERS`
-    model : BoardModel
-    examples : arrays, (n_readings, n_channels), in the units of the recordings
-    """
+def run_on_host(compiler: str, program: Program) -> tuple[bytes, None]:
+    """Return what a program answers when one of `COMPILERS` compiles it for this PC, where nothing is counted."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        write_sources(model, folder)
+        program.write(folder)
         target = folder / "fed"
-        command = [*COMPILERS[compiler], *STRICT, *definitions(model, examples), "fed.c", "-o", target.name]
+        command = [*COMPILERS[compiler], *STRICT, *program.definitions, program.source, "-o", target.name]
         run_command(command, folder)
-        done = run_command([str(target)], folder, b"".join(fed_bytes(examples)))
-    return executed(np.frombuffer(done.stdout, answered_type(model)))
+        return run_command([str(target)], folder, b"".join(program.records)).stdout, None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -14,7 +15,8 @@ import numpy as np
 from ..board_model import BoardModel
 from ..floats import FLOAT32, FLOAT64, Floats
 from . import avr, chips, hosts, onnx_runtime, pythons
-from .answers import Executed
+from .answers import Cost, Executed, executed
+from .compiling import Program, predicting
 
 Form = Literal["c", "python", "onnx"]
 EXTRA = 'pip install "tinyglass[devices]"'
@@ -32,6 +34,7 @@ class Executor(NamedTuple):
     is_there : function that tells whether it can be used here
     install : str, the command that installs it
     run : function from a BoardModel and examples to Executed
+    feed : function from a `Program` to its answers and their Cost, for C
     """
 
     name: str
@@ -41,24 +44,34 @@ class Executor(NamedTuple):
     is_there: Callable[[], bool]
     install: str
     run: Callable[[BoardModel, Sequence[np.ndarray]], Executed]
+    feed: Callable[[Program], tuple[bytes, Cost | None]] | None = None
+
+
+def _c(
+    name: str,
+    title: str,
+    is_there: Callable[[], bool],
+    install: str,
+    feed: Callable[[Program], tuple[bytes, Cost | None]],
+) -> Executor:
+    """Return an executor of C, which is fed with records."""
+
+    def run(model: BoardModel, examples: Sequence[np.ndarray]) -> Executed:
+        return executed(model, *feed(predicting(model, examples)))
+
+    return Executor(name, title, "c", FLOAT32, is_there, install, run, feed)
 
 
 def _host(name: str, title: str, is_there: Callable[[], bool], install: str) -> Executor:
-    def run(model: BoardModel, examples: Sequence[np.ndarray]) -> Executed:
-        return hosts.run_on_host(name, model, examples)
-
-    return Executor(name, title, "c", FLOAT32, is_there, install, run)
+    return _c(name, title, is_there, install, partial(hosts.run_on_host, name))
 
 
 def _chip(chip: chips.Chip) -> Executor:
     def is_there() -> bool:
         return shutil.which(chip.compiler) is not None and find_spec("unicorn") is not None
 
-    def run(model: BoardModel, examples: Sequence[np.ndarray]) -> Executed:
-        return chips.run_on_chip(chip, model, examples)
-
     install = f"apt install {chip.packages}; {EXTRA}"
-    return Executor(chip.name, chip.title, "c", FLOAT32, is_there, install, run)
+    return _c(chip.name, chip.title, is_there, install, partial(chips.run_on_chip, chip))
 
 
 def _has(program: str) -> Callable[[], bool]:
@@ -95,11 +108,9 @@ EXECUTORS = (
     _host("clang", "clang, C99", _has("clang"), "apt install clang"),
     _host("zig", "zig, C99", lambda: find_spec("ziglang") is not None, EXTRA),
     *(_chip(chip) for chip in chips.CHIPS),
-    Executor(
+    _c(
         "uno",
         "Arduino Uno",
-        "c",
-        FLOAT32,
         lambda: bool(shutil.which(avr.COMPILER) and shutil.which("gcc") and SIMAVR_HEADER.exists()),
         f"apt install {avr.PACKAGES}",
         avr.run_on_avr,

@@ -17,8 +17,9 @@ import numpy as np
 from ...network import Layer, Network
 from ..quantized import QuantizedLayer, QuantizedNetwork
 from .assembling import part
-from .literals import bytes_literal, floats, one_float, whole_numbers
+from .literals import bytes_literal, float_tuple, floats, one_float, whole_numbers
 
+MOST_NAMED = 40  # weights that have a name each
 LONGEST_BLOCK = 20  # terms
 COST_OF_BLOCK = 10  # terms: what the work around an expression is worth
 ACTIVATIONS = {
@@ -35,7 +36,12 @@ def float_network(network: Network, unrolled: bool) -> Iterator[str]:
     """Yield the sections that compute a network of floating-point numbers; the last is `predict`."""
     yield from _activations(layer.activation for layer in network.layers)
     yield from _calibration(network)
-    yield from _unrolled(network) if unrolled else _in_blocks(network)
+    if not unrolled:
+        yield from _in_blocks(network)
+    elif network.n_weights <= MOST_NAMED:
+        yield from _every_neuron(network)
+    else:
+        yield from _every_layer(network)
 
 
 def int8_network(network: Network, quantized: QuantizedNetwork) -> Iterator[str]:
@@ -53,7 +59,9 @@ def int8_network(network: Network, quantized: QuantizedNetwork) -> Iterator[str]
         yield _int8_constants(layer, number, block)
         lines.append(f"x = _sums(x, _WEIGHTS{number}, _BIASES{number})")
         if layer.multiplier is not None:
-            lines.append(f"_requantize(x, _MULTIPLIERS{number}, _SHIFTS{number}, {layer.zero}, {layer.lowest})")
+            lines.append(
+                f"_requantize(x, _MULTIPLIERS{number}, _SHIFTS{number}, {layer.zero}, {layer.lowest})"
+            )
         if layer.table is not None:
             lines.append(f"_look_up(x, _TABLE{number})")
     check = _check_length("x", network.n_inputs)
@@ -98,13 +106,36 @@ def _has_unit(network: Network) -> bool:
     return network.classes is None and p is not None and (p.answer_scale, p.answer_offset) != (1.0, 0.0)
 
 
-def _unrolled(network: Network) -> Iterator[str]:
+def _every_neuron(network: Network) -> Iterator[str]:
+    """Yield a function with one expression for each neuron."""
+    signals, n_neurons = _numbered("x", network.n_inputs), 0
+    weights: list[float] = []
+    lines = []
+    for number, layer in enumerate(network.layers, 1):
+        neurons = _numbered("y", layer.n_outputs, n_neurons)
+        for neuron, (bias, *row) in zip(neurons, _rows(layer).tolist(), strict=True):
+            names = _numbered("w", layer.n_inputs, len(weights) + 1)
+            lines.append(f"{neuron} = w{len(weights)} + {_products(names, signals)}")
+            if number < len(network.layers) and layer.activation in ACTIVATIONS:
+                lines.append(f"{neuron} = {ACTIVATIONS[layer.activation].format(neuron)}")
+            weights += [bias, *row]
+        signals, n_neurons = neurons, n_neurons + layer.n_outputs
+    begin = [
+        f"{_names(_numbered('x', network.n_inputs))} = inputs",
+        f"{_names(_numbered('w', len(weights)))} = _WEIGHTS",
+    ]
+    yield f"from struct import unpack\n{float_tuple('_WEIGHTS', weights)}"
+    lines += [f"x = [{', '.join(signals)}]", *_last_lines(network)]
+    yield _function("predict(inputs)", "the outputs for prepared inputs", [*begin, *lines])
+
+
+def _every_layer(network: Network) -> Iterator[str]:
     """Yield a function with one expression for each layer, into which each neuron's weights are put."""
     lines = ["x = inputs"]
     for number, layer in enumerate(network.layers, 1):
         xs, ws = _numbered("x", layer.n_inputs), _numbered("w", layer.n_inputs)
         size = 4 * (1 + layer.n_inputs)
-        rows = bytes_literal(floats(np.concatenate([_bias(layer)[:, None], layer.weights], axis=1)))
+        rows = bytes_literal(floats(_rows(layer)))
         each = f"unpack_from('<{1 + layer.n_inputs}f', _LAYER{number}, i)"
         every = f"range(0, {size * layer.n_outputs}, {size})"
         yield f"from struct import unpack_from\n_LAYER{number} = {rows}\n_LAYER{number} = [{each} for i in {every}]"
@@ -163,7 +194,7 @@ def _sums_of_blocks(block: int, kind: str, biases: str, size: int, nothing: str)
     """Return the function that takes the sums of a layer."""
     xs, ws = _numbered("x", block), _numbered("w", block)
     begin = f"{size} * len(sums)" if size else "0"
-    return f'''from struct import unpack_from
+    return f"""from struct import unpack_from
 
 
 def _sums(x, weights, biases):
@@ -180,7 +211,7 @@ def _sums(x, weights, biases):
             place += {block * (size or 1)}
             sums[j] = sums[j] + {_products(ws, xs)}
     return sums
-'''
+"""
 
 
 def _activated(activation: str) -> list[str]:
@@ -197,8 +228,7 @@ def _last_lines(network: Network) -> list[str]:
 
 
 def _check_length(name: str, n_inputs: int) -> list[str]:
-    what = f'"expected {n_inputs} inputs, found %d" % len({name})'
-    return [f"if len({name}) != {n_inputs}:", f"    raise ValueError({what})"]
+    return [f"if len({name}) != {n_inputs}:", f'    raise ValueError("expected {n_inputs} inputs")']
 
 
 def _function(signature: str, returns: str, lines: list[str]) -> str:
@@ -206,8 +236,8 @@ def _function(signature: str, returns: str, lines: list[str]) -> str:
     return f'def {signature}:\n    """Return {returns}."""\n{body}'
 
 
-def _numbered(name: str, n: int) -> list[str]:
-    return [f"{name}{i}" for i in range(n)]
+def _numbered(name: str, n: int, first: int = 0) -> list[str]:
+    return [f"{name}{i}" for i in range(first, first + n)]
 
 
 def _names(names: list[str]) -> str:
@@ -216,6 +246,11 @@ def _names(names: list[str]) -> str:
 
 def _products(ws: list[str], xs: list[str]) -> str:
     return " + ".join(f"{w} * {x}" for w, x in zip(ws, xs, strict=True))
+
+
+def _rows(layer: Layer) -> np.ndarray:
+    """Return for each neuron its bias and its weights, (n_outputs, 1 + n_inputs)."""
+    return np.concatenate([_bias(layer)[:, None], layer.weights], axis=1)
 
 
 def _bias(layer: Layer) -> np.ndarray:

@@ -4,4 +4,4 @@ from model import _OUTPUTS, sums
 
 
 def _whole_numbers(inputs):
-    return pack("<%di" % _OUTPUTS, *sums(inputs))
+    return pack(f"<{_OUTPUTS}i", *sums(inputs))

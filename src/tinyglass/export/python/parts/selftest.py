@@ -34,10 +34,10 @@ def selftest():
                 continue
             inputs = []
             for i in range(begin, _RECORD, 4 * n):
-                inputs.append(unpack_from("<%df" % n, record, i))
+                inputs.append(unpack_from(f"<{n}f", record, i))
             inputs = prepare(inputs)
             outputs = predict(inputs)
-            expected = unpack_from("<%df" % _OUTPUTS, record, 1)
+            expected = unpack_from(f"<{_OUTPUTS}f", record, 1)
             found = bytes([_place(outputs) & 255]) + _whole_numbers(inputs)
             right = found == bytes(record[:1] + record[1 + 4 * _OUTPUTS : begin])
             largest = 1.0
@@ -54,4 +54,4 @@ def selftest():
                 high = (high * 0x193 + (low * 0x193 >> 16) + ((low & 255) << 8)) & 0xFFFF
                 low = low * 0x193 & 0xFFFF
             record = bytearray()
-    return "selftest %s %s %d/%d hash=%04x%04x error=%s" % (MODEL, PRECISION, passed, total, high, low, error)
+    return f"selftest {MODEL} {PRECISION} {passed}/{total} hash={high:04x}{low:04x} error={error}"

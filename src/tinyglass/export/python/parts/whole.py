@@ -1,4 +1,4 @@
-from model import _POWER_OF_2, _LARGEST, _MULTIPLIER, _ORIGIN, _SHIFT, _ZERO, _rescaled
+from model import _LARGEST, _MULTIPLIER, _ORIGIN, _POWER_OF_2, _SHIFT, _ZERO, _rescaled
 
 
 def _whole(x, channel):

@@ -1,0 +1,65 @@
+"""Pieces of C: the parts that lie beside this file, and what several modules write with them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from string import Template
+from typing import Any
+
+from ..board_model import BoardModel
+from ..floats import EXP_TERMS, LARGEST_POWER, LN2_HIGH, LN2_LOW, LOG2_E, SMALLEST_POWER
+from .literals import float_literal
+
+PARTS = Path(__file__).parent / "parts"
+
+
+def part(name: str, **values: Any) -> str:
+    return Template((PARTS / f"{name}.h").read_text(encoding="ascii")).substitute(values)
+
+
+def indented(text: str, levels: int) -> str:
+    return "\n".join("    " * levels + line for line in text.splitlines())
+
+
+def smallest_unsigned(largest: int) -> str:
+    """Return the type of a count up to `largest`: one that every board counts with quickly."""
+    return "uint8_t" if largest <= 255 else "uint16_t" if largest <= 65535 else "uint32_t"
+
+
+def types_of(model: BoardModel) -> dict[str, str]:
+    """Return the types of a number of readings, and of what is larger than all of them together."""
+    n = model.n_readings * model.n_channels
+    p = model.preparation
+    long = model.any_length or max(4 * n, n * (p.n_steps if p.resample else 1)) > 65535
+    return {
+        "length": smallest_unsigned(model.n_readings if not model.any_length else 65535),
+        "wide": "uint32_t" if long else "uint16_t",
+        "channel": smallest_unsigned(model.n_channels),
+    }
+
+
+def exp_function() -> str:
+    terms = [f"    y = y * r + {float_literal(term)};" for term in EXP_TERMS[1:]]
+    return part(
+        "exp",
+        smallest=float_literal(SMALLEST_POWER),
+        largest=float_literal(LARGEST_POWER),
+        log2_e=float_literal(LOG2_E),
+        ln2_high=float_literal(LN2_HIGH),
+        ln2_low=float_literal(LN2_LOW),
+        first_term=float_literal(EXP_TERMS[0]),
+        terms="\n".join(terms),
+    )
+
+
+def activation_code(activation: str, value: str) -> str:
+    """Return C statements that apply an activation to a variable."""
+    return {
+        "linear": "",
+        "step": f"{value} = {value} >= 0.5f ? 1.0f : 0.0f;",
+        "relu": f"if (!({value} > 0.0f)) {value} = 0.0f;",
+        "leaky_relu": f"if (!({value} > 0.0f)) {value} = {value} / 100.0f;",
+        "sigmoid": f"{value} = 1.0f / (1.0f + model_exp(-{value}));",
+        "tanh": f"{value} = {value} < -9.0f ? -9.0f : {value} > 9.0f ? 9.0f : {value};\n"
+        f"{value} = 1.0f - 2.0f / (model_exp({value} + {value}) + 1.0f);",
+    }[activation]
