@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 from hypothesis import strategies as st
 
@@ -32,7 +34,7 @@ def random_network(
 ) -> Network:
     """Return a network with random weights."""
     layers = []
-    for number, (n_in, n_out) in enumerate(zip(sizes[:-1], sizes[1:], strict=True)):
+    for number, (n_in, n_out) in enumerate(pairwise(sizes)):
         weights = (random.normal(size=(n_out, n_in)) * np.sqrt(2 / n_in)).astype(np.float32)
         biases = (random.normal(size=n_out) * 0.3).astype(np.float32) if bias else None
         layers.append(Layer(weights, biases, last if number == len(sizes) - 2 else hidden))

@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
-from board_networks import random_network, random_preparation
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from board_networks import random_network, random_preparation
 from tinyglass import (
     ArgumentError,
     Examples,
@@ -70,8 +70,11 @@ def test_every_step_of_any_network_has_the_bits_that_were_foretold(part, data):
     model = make_board_model(network)
     readings = np.array(p.offset) + np.array(p.scale) * random.normal(size=(5, 6, 2))
     places = random.integers(0, 3, 5)
-    answers, _ = feed(learning(model, part, 0.05, list(readings), places.astype(float)))
-    steps = steps_of(network, model, readings, places, part, 0.05)
+    try:
+        steps = steps_of(network, model, readings, places, part, 0.01)
+    except (RuntimeWarning, ArgumentError):
+        assume(False)  # it diverges, in C as well
+    answers, _ = feed(learning(model, part, 0.01, list(readings), places.astype(float)))
     found = np.frombuffer(answers, "<f4").reshape(5, -1)
     for weights, step in zip(found, steps, strict=True):
         np.testing.assert_array_equal(weights, trained_weights(step, part))

@@ -32,7 +32,8 @@ def add_precision(verb: argparse.ArgumentParser, default: str, more: Sequence[st
         "--readings",
         type=count,
         metavar="N",
-        help="readings of a recording on the board, where the network takes any number (default: the recordings' median)",
+        help="readings of a recording on the board, where the network takes any number "
+        "(default: the recordings' median)",
     )
 
 

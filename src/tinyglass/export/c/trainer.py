@@ -99,7 +99,8 @@ def trainer_note(model: BoardModel, part_of: str) -> str:
 def _weight(first: int) -> str:
     if not first:
         return "return trainer->weights[i];"
-    return "return i < MODEL_TRAINER_FIRST ? MODEL_FLOAT(model_weights + i) : trainer->weights[i - MODEL_TRAINER_FIRST];"
+    own = "trainer->weights[i - MODEL_TRAINER_FIRST]"
+    return f"return i < MODEL_TRAINER_FIRST ? MODEL_FLOAT(model_weights + i) : {own};"
 
 
 def _by_code(names: set[str], code: dict[str, str]) -> str:

@@ -40,8 +40,8 @@ def python_files(model: BoardModel, platform: str, sensor: str) -> tuple[dict[st
     program = compose(main, sensor, platform, "\n".join(description(model)))
     if sensor == "template":
         p = model.preparation
-        program = program.replace('CHANNELS = ("x",)', f"CHANNELS = {ascii(p.channels)}")
-        program = program.replace('UNITS = ("",)', f"UNITS = {ascii(p.units)}")
+        program = program.replace('CHANNELS = ("x",)', f"CHANNELS = {p.channels!a}")
+        program = program.replace('UNITS = ("",)', f"UNITS = {p.units!a}")
     name = "code.py" if platform == "circuitpython" else "main.py"
     files = {"model.py": python_model(model), name: program}
     needs = DRIVERS.get(sensor, ()) if platform == "circuitpython" else ()
