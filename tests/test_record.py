@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -184,19 +185,30 @@ def test_a_second_run_goes_on_with_the_numbers(tell, tmp_path):
     assert len(read_recordings(out)) == 2
 
 
-def test_two_processes_in_one_folder_take_different_numbers(tmp_path):
-    slots = [take_slot(tmp_path, "wave") for _ in range(3)]
-    assert [slot.number for slot in slots] == [1, 2, 3]
+def test_several_that_record_into_one_folder_take_different_numbers(tmp_path):
+    (tmp_path / "__raw" / "wave").mkdir(parents=True)
     (tmp_path / "__raw" / "wave" / "1000.txt").touch()
-    assert take_slot(tmp_path, "wave").path.name == "1001.csv"
+    with ThreadPoolExecutor(4) as several:
+        slots = list(several.map(lambda _: take_slot(tmp_path, "wave"), range(100)))
+    assert sorted(slot.number for slot in slots) == list(range(1001, 1101))
+    assert len(files(tmp_path)) == 101
 
 
-def test_a_slower_board_than_was_asked_for_is_told_and_its_rate_is_kept(tell, tmp_path):
+def test_a_slower_board_than_was_asked_for_is_told_once_and_its_rate_is_kept(tell, tmp_path):
     slow = framed([(i,) for i in range(40)], 20)  # at most every 20 ms, whatever is asked
-    with played(tmp_path, recorder([slow], ("light",))) as board:
-        done = tell(board, "--label", "a", "--count", "1", "--readings", "40", "--period", "5")
+    with played(tmp_path, recorder([slow] * 3, ("light",))) as board:
+        done = tell(board, "--label", "a", "--count", "3", "--readings", "40", "--period", "5")
     check_account(done, "The readings came at 50 Hz, not at 200 Hz.")
-    assert read_recordings(tmp_path / "out")[0].rate_hz == 50.0
+    assert done.stdout.count("not at 200 Hz") == 1
+    assert [recording.rate_hz for recording in read_recordings(tmp_path / "out")] == [50.0] * 3
+
+
+def test_recordings_of_a_single_reading_are_read_back(tell, tmp_path):
+    with played(tmp_path, recorder([[(1.5, 2.5)], [(3.5, 4.5)]], ("red", "green"))) as board:
+        check_account(tell(board, "--label", "a,b", "--count", "1", "--readings", "1"))
+    data = read_recordings(tmp_path / "out")
+    assert [(r.label, r.signal.tolist()) for r in data] == [("a", [[1.5, 2.5]]), ("b", [[3.5, 4.5]])]
+    assert data.repairs == data.dropped == ()
 
 
 # ---------------------------------------------------------------- the course's own program
@@ -237,7 +249,7 @@ def test_the_print_out_of_button_2_repeats_nothing_that_came_before(tell, tmp_pa
     said = [pressed(live), print_out([before, live]), pressed(later), print_out([later]), pressed(before)]
     with played(tmp_path, course_board(*said)) as board:
         done = tell(board, "--label", "a", "--count", "4", "--source", "course")
-    check_account(done, "The print-out repeats 1 recordings that came before.")
+    check_account(done, "The print-out repeats 1 recording that came before.")
     data = read_recordings(tmp_path / "out")
     assert [r.signal.ravel().tolist() for r in data] == [live, before, later, before]
     assert raw_of(data[1], tmp_path / "out") == print_out([before, live]).encode()
@@ -428,8 +440,10 @@ def test_a_program_for_the_board_prints_readings(tell, simulated, tmp_path):
         (("--read", "1", "--source", "lines"), "runs nothing on the board"),
     ],
 )
-def test_a_program_that_gives_no_readings_is_named(tell, simulated, words, said):
+def test_a_program_that_gives_no_readings_is_named(tell, simulated, tmp_path, words, said):
     check_account(tell(simulated, "--label", "a", *words), said, code=2)
+    # Its own program runs again.
+    assert len(record(simulated.port, ["a"], tmp_path / "again", count=1)) == 1
 
 
 def test_the_simulated_kit_records_by_command_and_by_its_button(simulated, tmp_path):
@@ -723,6 +737,44 @@ def test_recording_goes_on_when_the_board_is_back(tmp_path):
         person.types("\r")
         person.leaves()
     assert [r.signal[0, 0] for r in read_recordings(out)] == [104.5, 0.0]
+
+
+def test_python_on_the_board_goes_on_when_it_is_back(simulated, tmp_path):
+    person = Person(
+        simulated, tmp_path / "out", "--label", "a", "--count", "1", "--read", "1.5", "--countdown", "0"
+    )
+    person.sees("Enter")
+    simulated.unplug()
+    person.types("\r")
+    person.sees("Plug it in again, and recording goes on")
+    simulated.plug()
+    person.sees("The board is back.")
+    person.types("\r")
+    person.sees("a: 1 of 1, 100 readings at 50 Hz")
+    person.types("\r")
+    person.leaves()
+    assert read_recordings(tmp_path / "out")[0].signal.ravel().tolist() == [1.5] * 100
+
+
+def test_the_courses_program_goes_on_when_it_is_back(tmp_path):
+    def play(board: FakeBoard) -> None:
+        board.wait_for_somebody()
+        board.say(pressed([1.5, 2.0, 3.0]))
+        board.wait(1)
+        board.unplug()
+        board.wait(1)
+        board.plug()
+        board.wait_for_somebody()
+        board.say(pressed([4.5, 5.0, 6.0]))
+        board.wait(60)
+
+    with played(tmp_path, play) as board:
+        person = Person(board, tmp_path / "out", "--label", "a", "--count", "2", "--source", "course")
+        person.sees("The board is back.")
+        person.sees("a: 2 of 2, 3 readings")
+        person.types("q")
+        person.leaves()
+    assert [r.signal[0, 0] for r in read_recordings(tmp_path / "out")] == [1.5, 4.5]
 
 
 def test_a_board_that_does_not_come_back_is_given_up(tmp_path):

@@ -188,7 +188,18 @@ ARROWS = {
         "worksheet",
     },
 }
-HEAVY = {"sklearn", "scipy", "matplotlib", "rich", "pandas", "polars", "serial", "onnx", "onnxruntime", "unicorn"}
+HEAVY = {
+    "sklearn",
+    "scipy",
+    "matplotlib",
+    "rich",
+    "pandas",
+    "polars",
+    "serial",
+    "onnx",
+    "onnxruntime",
+    "unicorn",
+}
 
 
 def modules() -> dict[str, list[Path]]:

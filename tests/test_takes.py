@@ -14,9 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tinyglass import TinyglassError
+from tinyglass.board.python_board import reading_program
 from tinyglass.board.reading import Account, Form, find_form, measure_rate, reading_in, roundest
 from tinyglass.board.recording_folder import LONGEST_NAME, RESERVED, folder_name
-from tinyglass.board.python_board import reading_program
 from tinyglass.board.sources import Kit, lines_source
 from tinyglass.board.takes import CourseTake, KitTake, LinesTake, Printout, Wanted
 from tinyglass.board.wire import LONGEST_LINE, Cutter, Line

@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from ..errors import TinyglassError
 from .reading import find_form
-from .sources import Course, Kit, Predictions, PythonBoard, Source, lines_source
+from .sources import Course, Kit, Predictions, Source, lines_source
 from .takes import COURSE_STARTS, COURSE_STOPS, PRINTOUT, RECORDER, Wanted
 from .wire import Line, Wire
 
@@ -48,14 +49,27 @@ def find_source(
         If the board is silent, or says nothing that is understood.
     """
     if expression is not None or program is not None:
-        from .repl import RawRepl
-
-        repl = RawRepl(wire.port)
-        repl.enter()
-        return PythonBoard(repl, wanted, expression, program), []
+        return _python(wire, wanted, expression, program), []
     if kind == "course":
         return Course(wanted), []
     return _Finder(wire, wanted, kind, tell, predictions).find()
+
+
+def _python(wire: Wire, wanted: Wanted, expression: str | None, program: Path | None) -> Source:
+    from .python_board import Expression, Program
+    from .repl import RawRepl
+
+    repl = RawRepl(wire.port)
+    repl.enter()
+    try:
+        if expression is not None:
+            return Expression(repl, wanted, expression)
+        assert program is not None
+        return Program(repl, wanted, program)
+    except BaseException:
+        with suppress(TinyglassError):  # its own program runs again
+            repl.restart()
+        raise
 
 
 class _Finder:

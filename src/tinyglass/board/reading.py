@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
 from ..errors import RecordingError
+from ..recordings import unnamed
 from ..recordings.parsing.serial_lines import Line as Parts
 from ..recordings.parsing.serial_lines import bare, heads_in, line_of
 from ..recordings.tables.cells import role, second_of, split_unit
@@ -164,7 +165,7 @@ def find_form(lines: Iterable[Line]) -> Form | None:
         times = [parts.values[clock] for parts in found if parts.shape == (width, heads)]
         second = second_of(columns[clock], times)[0]
     named = [split_unit(head) for place, head in enumerate(columns) if place != clock]
-    channels = tuple(name for name, _ in named) or tuple(f"channel{i + 1}" for i in range(width))
+    channels = tuple(name for name, _ in named) or unnamed(width)
     units = tuple(unit for _, unit in named) or ("",) * width
     return Form(channels, units, heads, width, clock, second)
 

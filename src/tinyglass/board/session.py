@@ -5,33 +5,27 @@ from __future__ import annotations
 import shlex
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from ..errors import ArgumentError, RecordingError, StorageError, TinyglassError
-from ..recordings import Recording
+from ..errors import ArgumentError, TinyglassError
 from .finding import find_source
 from .guide import Guide, Prompt
+from .keeping import LOOK, Keeper
 from .ports import open_port
-from .reading import measure_rate, reading_in
-from .recording_folder import Slot, save, take_slot, undo
-from .sources import Lines, Source
-from .takes import Printout, Row, Take
+from .reading import reading_in
+from .recording_folder import Slot, take_slot
+from .sources import Course, Lines, Source
+from .takes import Take
 from .wire import Line, UnpluggedError, Wire
 
 if TYPE_CHECKING:
     from .recording import Plan
 
-LOOK = 0.05  # seconds that one look at the wire takes
 COME_BACK = 0.3  # seconds between looks for a board that has gone
-ATTEMPTS = 3  # recordings in a row that may fail where nobody is there to be asked
-OFF = 0.1  # share by which a rate may differ from what was expected
-LONG_ENOUGH = 0.2  # seconds of a recording by which its rate is judged
 
 
 class _QuitError(Exception):
@@ -39,7 +33,7 @@ class _QuitError(Exception):
 
 
 class Session:
-    """What has been kept, and what comes next.
+    """A board, and what comes next.
 
     Parameters
     ----------
@@ -53,32 +47,32 @@ class Session:
     def __init__(self, plan: Plan, guide: Guide) -> None:
         self.plan, self.guide = plan, guide
         self.place = 0  # in the labels
-        self.kept: list[tuple[int, Path]] = []  # the places of their labels, and the files
+        self.keeper = Keeper(plan, guide)
         self.pending: list[Line] = []  # what the board has said and nothing has been made of
-        self.n_failed = 0  # in a row
 
     def run(self) -> list[Path]:
         """Record all that is planned, or until the person wants no more; return the files."""
         self._open()
-        self.guide.tell(f"Found {self.source.words}. {self._length_in_words()}")
+        self.guide.tell(f"Found {self.source.words}. {self._length_in_words()}".strip())
         try:
             with suppress(_QuitError):
                 while self._step():
                     pass
         finally:
             self._close()
-            self._sum_up()
-        return [path for _, path in self.kept]
+            self.keeper.sum_up()
+        return [path for _, path in self.keeper.kept]
 
     # ------------------------------------------------------------ the board
 
-    def _open(self) -> None:
+    def _open(self, known: Source | None = None) -> None:
         plan = self.plan
         self.wire = Wire(open_port(plan.port, plan.baud))
         try:
-            self.source, self.pending = find_source(
-                self.wire, plan.wanted, plan.source, plan.expression, plan.program, self.guide.tell
-            )
+            if not isinstance(known, Course):  # which says nothing until its button is pressed
+                self.source, self.pending = find_source(
+                    self.wire, plan.wanted, plan.source, plan.expression, plan.program, self.guide.tell
+                )
             if plan.wanted.trigger is not None and not isinstance(self.source, Lines):
                 raise ArgumentError(
                     f"A recording is not begun by movement from {self.source.words}",
@@ -106,7 +100,7 @@ class Session:
             if self.guide.key() == "quit":
                 raise _QuitError
             try:
-                self._open()
+                self._open(self.source)
             except TinyglassError:
                 time.sleep(COME_BACK)
                 continue
@@ -115,22 +109,18 @@ class Session:
 
     # ------------------------------------------------------------ what comes next
 
-    @property
-    def _label(self) -> str:
-        return self.plan.labels[min(self.place, len(self.plan.labels) - 1)]
-
     def _prompt(self) -> Prompt:
         """Return what is to be recorded next; a label that is complete gives way to the next one."""
-        labels, counts = self.plan.labels, Counter(place for place, _ in self.kept)
+        labels, counts = self.plan.labels, Counter(place for place, _ in self.keeper.kept)
         while self.place < len(labels) and counts[self.place] >= self.plan.count:
             self.place += 1
         return Prompt(
-            label=self._label if self.place < len(labels) else None,
+            label=labels[self.place] if self.place < len(labels) else None,
             number=counts[self.place] + 1,
             count=self.plan.count,
             asks=self.source.asks,
             button=self.source.button,
-            can_undo=bool(self.kept),
+            can_undo=bool(self.keeper.kept),
             can_skip=self.place + 1 < len(labels),
         )
 
@@ -148,7 +138,7 @@ class Session:
             elif isinstance(answer, Take):
                 self._record(prompt, answer)
             elif answer in ("undo", "redo"):
-                self._undo()
+                self.place = self.keeper.undo(self.place)
                 if answer == "redo" and self.source.asks:
                     self._ask_for_one(self._prompt())
             elif answer == "next" and self.source.asks:
@@ -203,19 +193,14 @@ class Session:
                     raise _QuitError
         self._record(prompt, None)
 
-    def _undo(self) -> None:
-        if not self.kept:
-            self.guide.tell("There is nothing to undo.")
-            return
-        self.place, path = self.kept.pop()
-        self.guide.undone(path, undo(path, self.plan.folder))
-
     # ------------------------------------------------------------ a recording
 
     def _record(self, prompt: Prompt, take: Take | None) -> None:
         """Make one recording, begun by the board or to be asked for, and keep whatever comes of it."""
-        prompt = replace(prompt, label=self._label)
-        slot = take_slot(self.plan.folder, self._label)
+        place = min(self.place, len(self.plan.labels) - 1)
+        number = 1 + sum(own == place for own, _ in self.keeper.kept)
+        prompt = replace(prompt, label=self.plan.labels[place], number=number)
+        slot = take_slot(self.plan.folder, self.plan.labels[place])
         error: BaseException | None = None
         try:
             if take is None:
@@ -229,7 +214,7 @@ class Session:
         if take is None:
             slot.finish()
         else:
-            self._keep(prompt, take, slot)
+            self.keeper.keep(place, prompt, take, slot, self.source)
         if error is not None:
             raise error
 
@@ -278,98 +263,6 @@ class Session:
             why = "the board was unplugged" if isinstance(error, UnpluggedError) else "stopped"
             take.end(f"{why} after {_readings(take)}")
 
-    def _keep(self, prompt: Prompt, take: Take, slot: Slot) -> None:
-        """Save what came of a recording, and tell what was skipped."""
-        for text in take.account.in_words():
-            self.guide.tell(f"{slot.raw}: {text}.")
-        self.source.received(take)
-        if isinstance(take, Printout):
-            self._keep_printout(prompt, take, slot)
-            return
-        if take.rows:
-            self._save(prompt, self._recording(take, take.rows), slot, not take.failure)
-        else:
-            self._until_written(slot.finish)
-        if not take.failure:
-            self.n_failed = 0
-            return
-        kept = f"kept as {slot.incomplete}, not to be trained on" if take.rows else "no reading came"
-        self.guide.tell(f"Not complete: {take.failure}; {kept}.")
-        self.n_failed += 1
-        if self.n_failed >= ATTEMPTS and not self.guide.interactive:
-            raise RecordingError(
-                f"{ATTEMPTS} recordings in a row were not complete; the last: {take.failure}",
-                f"{self.plan.port}, label {self._label!r}",
-                "Check the cable, the program on the board, --readings, --channels and --baud",
-            )
-
-    def _keep_printout(self, prompt: Prompt, take: Printout, slot: Slot) -> None:
-        if take.n_repeated:
-            self.guide.tell(f"The print-out repeats {take.n_repeated} recordings that came before.")
-        if not take.found:
-            self._until_written(slot.finish)
-        label = self._label
-        for number, rows in enumerate(take.found):
-            if number:
-                raw = slot.raw.read_bytes()
-                slot = take_slot(self.plan.folder, label)
-                slot.write(raw)
-            own = replace(prompt, number=prompt.number + number)
-            self._save(own, self._recording(take, rows), slot, complete=True)
-
-    def _save(self, prompt: Prompt, recording: Recording, slot: Slot, complete: bool) -> None:
-        self._until_written(lambda: save(slot, recording, complete))
-        if complete:
-            self.kept.append((min(self.place, len(self.plan.labels) - 1), slot.path))
-            self.guide.kept(prompt, recording, slot.path)
-
-    def _until_written(self, write: Callable[[], object]) -> None:
-        """Write; if the disk refuses, let the person make room and try again."""
-        while True:
-            try:
-                write()
-                return
-            except StorageError as error:
-                if not self.guide.interactive:
-                    raise
-                self.guide.tell(f"{error} Enter tries again, q gives the recording up.")
-                while (key := self.guide.key()) != "next":
-                    if key == "quit":
-                        raise
-                    time.sleep(LOOK)
-
-    def _recording(self, take: Take, rows: Sequence[Row]) -> Recording:
-        plan = self.plan
-        times = take.times if rows is take.rows else None
-        return Recording(
-            np.array(rows),
-            take.form.channels,
-            take.form.units,
-            self._rate(take),
-            None if times is None else np.array(times),
-            label=self._label,
-            person=plan.person,
-            session=plan.session,
-            device=plan.device,
-        )
-
-    def _rate(self, take: Take) -> float | None:
-        """Return readings a second: those of the whole session, unless this recording's are clearly others."""
-        known, measured = self.source.rate, measure_rate(take.times or take.arrivals)
-        if known is None:
-            self.source.rate = measured
-            return None if measured is None else measured.hz
-        if (
-            measured is None
-            or len(take.rows) / measured.hz < LONG_ENOUGH
-            or abs(measured.hz - known.hz) <= OFF * known.hz
-        ):
-            return known.hz
-        given = self.plan.wanted.period_ms is not None and not take.clock
-        wish = ", but you have said so" if given else ""
-        self.guide.tell(f"The readings came at {measured.hz:g} Hz, not at {known.hz:g} Hz{wish}.")
-        return known.hz if given else measured.hz
-
     # ------------------------------------------------------------ words
 
     def _length_in_words(self) -> str:
@@ -387,15 +280,6 @@ class Session:
         left = prompt.count - prompt.number + 1
         text = f"and go on with --label {shlex.quote(prompt.label)} --count {left}"
         return text + (f", then with {later}" if later else "")
-
-    def _sum_up(self) -> None:
-        counts = Counter(self.plan.labels[place] for place, _ in self.kept)
-        if not counts:
-            self.guide.tell("Nothing was recorded.")
-            return
-        each = ", ".join(f"{n} of {label!r}" for label, n in counts.items())
-        command = f"tinyglass train {shlex.quote(str(self.plan.folder))}"
-        self.guide.tell(f"Recorded {each}. Train on them with: {command}")
 
 
 def _readings(take: Take) -> str:

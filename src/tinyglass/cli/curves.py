@@ -116,3 +116,11 @@ def drawing(
         colour += bool(name)
         table.add_row(Text(printable(name)), Text(mark, "dim"), Text(piece, COLOURS[colour % len(COLOURS)]))
     return table
+
+
+def print_sentence(console: Any, text: str) -> None:
+    """Print a sentence, wrapped between words; a long path in it stays whole, to be copied."""
+    from rich.text import Text
+
+    longest = max(map(len, text.split()), default=0)
+    console.print(Text(printable(text)), soft_wrap=longest > console.width)

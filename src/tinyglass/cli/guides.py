@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import printable
-from .curves import curve, drawing, draws
+from .curves import curve, drawing, draws, print_sentence
 from .keys import Keys
 
 if TYPE_CHECKING:
@@ -150,9 +150,7 @@ class LiveGuide:
         return self.keys.interactive
 
     def tell(self, text: str) -> None:
-        from rich.text import Text
-
-        self.console.print(Text(printable(text)), soft_wrap=True)
+        print_sentence(self.console, text)
 
     def key(self) -> str | None:
         return self.keys.key()

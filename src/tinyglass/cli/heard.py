@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from ..errors import printable
 from ..printing import print_json
-from .curves import drawing, draws
+from .curves import drawing, draws, print_sentence
 from .predict import prediction_facts
 
 if TYPE_CHECKING:
@@ -124,9 +124,7 @@ class Live:
         self._drawn = 0.0
 
     def tell(self, text: str) -> None:
-        from rich.text import Text
-
-        self.console.print(Text(printable(text)), soft_wrap=True)
+        print_sentence(self.console, text)
 
     def heard(self, heard: Heard) -> None:
         self._heard = heard

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from itertools import islice
 
 from ..errors import ArgumentError
 from .keys import Keys
@@ -75,12 +76,10 @@ def listen_verb(options: argparse.Namespace) -> int:
     ):
         n = 0
         try:
-            while keys.key() != "quit":
-                for heard in listener.hear(LOOK):
+            while keys.key() != "quit" and n != options.count:
+                for heard in islice(listener.hear(LOOK), options.count and options.count - n):
                     shown.heard(heard)
                     n += 1
-                    if n == options.count:
-                        return 0
                 shown.look(listener)
                 while listener.warnings:
                     shown.tell(listener.warnings.pop(0))

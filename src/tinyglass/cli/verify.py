@@ -44,6 +44,14 @@ def add_verb(add: AddVerb) -> None:
         action="store_true",
         help="print also what CircuitPython will print for each recording, by the model of its 30-bit floats",
     )
+    verb.add_argument(
+        "--trainer",
+        metavar="PART",
+        help="let a trainer of the last layer (last) or of all learn the recordings, and compare every step, instead",
+    )
+    verb.add_argument(
+        "--learning-rate", type=float, default=0.01, metavar="R", help="of the trainer (default: 0.01)"
+    )
     add_reading(verb)
     add_json(verb)
 
@@ -64,6 +72,8 @@ def verify_verb(options: argparse.Namespace) -> int:
         raise ArgumentError(
             "No recordings are at hand", "the command line", "Name some: tinyglass verify MODEL DATA"
         )
+    if options.trainer is not None:
+        return _verify_trainer(options, recordings, forms)
     models, refused = _models(options, trained or recordings)
     verified: list[Verified] = []
     missing: dict[str, Executor] = {}
@@ -109,6 +119,53 @@ def _models(
                 raise
             refused.append(str(error))
     return models, refused
+
+
+def _verify_trainer(
+    options: argparse.Namespace, recordings: Sequence[Recording], forms: Sequence[str]
+) -> int:
+    """Let trainers learn the recordings, and compare every step with the PC's."""
+    from ..export.board_model import make_board_model
+    from ..export.c.trainer import trainer_note
+    from ..export.learning import check_trainer
+    from ..export.verifying_learning import verify_trainer
+
+    model = make_board_model(model_path(options.model), "float32", recordings, n_readings=options.readings)
+    check_trainer(model, options.trainer, options.learning_rate)
+    with progress_bar() as (show, _):
+        verified, missing = verify_trainer(
+            model,
+            recordings,
+            options.trainer,
+            options.learning_rate,
+            forms,
+            lambda share: show("learning", share),
+        )
+    right = all(v.sound or v.fault for v in verified) and any(v.sound for v in verified)
+    if options.json:
+        print_json(
+            {
+                "verified": [asdict(v) | {"difference": None if v.fault else v.difference} for v in verified],
+                "missing": {executor.title: executor.install for executor in missing},
+            }
+        )
+        return 0 if right else WRONG
+    rows = []
+    for v in verified:
+        exact = "" if v.exact is None else f"{v.exact}/{v.n}"
+        cost = [""] * 3 if v.cost is None else [f"{x:,}" for x in (v.cost.flash, v.cost.stack, v.cost.count)]
+        verdict = "does not run" if v.fault else "right" if v.sound else "WRONG"
+        rows.append([v.title, "" if v.fault else f"{v.difference:.1e}", exact, *cost, verdict])
+    n = max(v.n for v in verified)
+    columns = ["executor", "difference", "same bits", "flash", "stack", "count", ""]
+    print_grid(f"{n} steps, each compared with the PC's", columns, rows)
+    for v in verified:
+        if v.fault:
+            print(printable(f"{v.title}: {v.fault}"))
+    print(trainer_note(model, options.trainer))
+    for executor in missing:
+        print(f"{executor.title} is missing; to have it: {executor.install}")
+    return 0 if right else WRONG
 
 
 def _what_circuitpython_prints(model: BoardModel, examples: Examples) -> list[str]:

@@ -49,3 +49,45 @@ def run_in_python(interpreter: str, model: BoardModel, examples: Sequence[np.nda
         else None
     )
     return Executed(sums, outputs, places)
+
+
+def learn_in_python(
+    name: str,
+    model: BoardModel,
+    part: str,
+    learning_rate: float,
+    examples: Sequence[np.ndarray],
+    expected: np.ndarray,
+) -> np.ndarray:
+    """Return all weights that learn after each step that a trainer makes in an interpreter.
+
+    Parameters
+    ----------
+    name : {"cpython", "micropython"}
+    model, part, learning_rate : as of `python_trainer`
+    examples : arrays, (n_readings, n_channels)
+    expected : float array, (n_examples,), the places of the classes, or the quantities
+
+    Returns
+    -------
+    float32 array, (n_examples, n_weights), of each neuron its bias, or 0, then its weights
+    """
+    from ..python.trainer_file import python_trainer
+
+    interpreter = sys.executable if name == "cpython" else find_micropython()
+    assert interpreter is not None
+    with tempfile.TemporaryDirectory() as folder_name:
+        folder = Path(folder_name)
+        (folder / "model.py").write_text(python_model(model), encoding="utf-8")
+        trainer = python_trainer(model, part=part, learning_rate=learning_rate)
+        (folder / "trainer.py").write_text(trainer, encoding="utf-8")
+        shutil.copy(PROGRAMS / "fed_trainer.py", folder / "fed_trainer.py")
+        given = b"".join(
+            np.array(e.shape, "<i4").tobytes()
+            + np.float32(y).tobytes()
+            + np.ascontiguousarray(e, "<f4").tobytes()
+            for e, y in zip(examples, expected, strict=True)
+        )
+        (folder / "readings").write_bytes(given)
+        done = run_command([interpreter, "fed_trainer.py"], folder)
+    return np.frombuffer(bytes.fromhex(done.stdout.decode()), "<f4").reshape(len(examples), -1)
