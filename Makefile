@@ -7,7 +7,7 @@ UV := .tools/bin/uv
 CORE := $(wildcard core/*.* core/*/*) CMakeLists.txt pyproject.toml
 WORKERS ?= auto
 
-.PHONY: demo test check format bench docs install lock clean
+.PHONY: demo test check format bench bench-devices docs install lock clean
 
 demo: install
 	@$(BIN)/tinyglass train --preset course --out demo
@@ -29,6 +29,10 @@ format: install
 # BENCH=--quick takes under two minutes; PyTorch, which no lock file names, is measured where it is installed.
 bench: install .venv/peers
 	$(BIN)/python -m benchmarks $(BENCH)
+
+# What a network costs on boards, beside emlearn and TFLite Micro. BENCH=--quick, or BENCH=--docs for docs/devices.md.
+bench-devices: install .venv/peers
+	$(BIN)/python -m benchmarks.devices $(BENCH)
 
 .venv/peers: requirements/bench.txt | .venv/packages
 	$(UV) pip install --quiet --python $(BIN)/python --require-hashes --requirement requirements/bench.txt

@@ -123,7 +123,7 @@ def board_answers(model: BoardModel, readings: np.ndarray, floats: Floats = FLOA
     Answers
     """
     p, q = model.preparation, model.quantized
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", under="ignore"):
         if q is None:
             return _answers(model, last_sums(model.network, prepared(p, readings, floats), floats), floats)
         kept = floats.keep(readings)
