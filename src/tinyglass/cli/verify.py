@@ -12,6 +12,7 @@ from ..errors import ArgumentError, printable
 from ..printing import print_grid, print_json, progress_bar
 from .export import TARGETS
 from .exporting import PRECISIONS, add_precision, check_name, model_path, training_recordings
+from .models import load_model
 from .options import AddVerb, add_json, add_model, add_reading
 from .reading import read_asked
 
@@ -60,6 +61,7 @@ def verify_verb(options: argparse.Namespace) -> int:
     """Run a network wherever it can be run, and compare with the PC."""
     from ..export.verifying import FORMS, examples_of, verify_model
 
+    load_model(options.model)  # before anything else is said about it
     check_name(options.precision, (*PRECISIONS, "both"), "--precision")
     if options.target is not None:
         check_name(options.target, TARGETS, "--target")
@@ -211,8 +213,8 @@ def _print(
     columns = [
         "executor",
         "difference",
-        "same class",
-        "same bits",
+        "class",
+        "bits",
         "flash",
         "RAM",
         "stack",
@@ -223,7 +225,10 @@ def _print(
         rows = [_row(v) for v in verified if v.precision == model.precision]
         n = max(v.n for v in verified)
         print_grid(f"{model.precision}: {n} {what}, compared with the PC", columns, rows)
-    print("count: instructions of a prediction, on the Uno cycles; bytes and counts include the preparation.")
+    if all(v.sound and v.equal == v.n for v in verified):
+        print("All compute what the PC computes: the same classes, and the same bits where they can be seen.")
+    if any(v.cost is not None for v in verified):
+        print("count: instructions of a prediction, on the Uno cycles; it and bytes include the preparation.")
     for v in verified:
         if v.fault:
             print(printable(f"{v.title}, {v.precision}: {v.fault}"))
@@ -244,12 +249,16 @@ def _print(
 def _row(v: Verified) -> list[str]:
     if v.fault:
         return [v.title, *[""] * 7, "does not run"]
-    exact = "" if v.exact is None else f"{v.exact}/{v.n}"
+    equal = _share(v.equal, v.n)
+    exact = "" if v.exact is None else _share(v.exact, v.n)
     costs = [""] * 4
     if v.cost is not None:
         costs = [f"{number:,}" for number in (v.cost.flash, v.cost.ram, v.cost.stack, v.cost.count)]
-    verdict = "right" if v.sound else "WRONG"
-    return [v.title, f"{v.difference:.1e}", f"{v.equal}/{v.n}", exact, *costs, verdict]
+    return [v.title, f"{v.difference:.1e}", equal, exact, *costs, "" if v.sound else "WRONG"]
+
+
+def _share(part: int, whole: int) -> str:
+    return "all" if part == whole else f"{part}/{whole}"
 
 
 def _verify_port(options: argparse.Namespace) -> int:
