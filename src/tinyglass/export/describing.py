@@ -30,6 +30,7 @@ def description(model: BoardModel, cost: str = "") -> list[str]:
         f"classes: {_listed(network.classes)}" if network.classes is not None else "answers a quantity",
         f"fed with {model.n_readings} readings, {period} apart, of: {_listed(_with_units(model))}",
         f"inputs: {' + '.join(p.inputs)}; {_scaling(model)}",
+        f"inputs in order: {_listed(network.input_names)}",
     ]
     if model.agreement is not None:
         a = model.agreement

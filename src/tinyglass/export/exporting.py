@@ -7,12 +7,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import msgspec
 import numpy as np
 
 from ..errors import ArgumentError, StorageError, nearest
 from ..network import Network
 from ..storage import make_folder, write_atomically
-from .board_model import BoardModel, make_board_model, selftest_line
+from .board_model import (
+    TOLERANCE,
+    BoardModel,
+    board_answers,
+    label_of,
+    make_board_model,
+    selftest_line,
+)
 from .c import projects
 from .c.trainer import c_trainer, trainer_note
 from .learning import check_trainer
@@ -129,8 +137,9 @@ def _files(model: BoardModel, target: str, sensor: str) -> tuple[dict[str, bytes
     if target == "onnx":
         from .onnx import to_onnx
 
-        n_readings = None if model.network.preparation is None else model.n_readings
-        return {"model.onnx": to_onnx(model.network, n_readings=n_readings, digest=model.digest)}, ()
+        bare = model.network.preparation is None
+        content = to_onnx(model.network, n_readings=None if bare else model.n_readings, digest=model.digest)
+        return {"model.onnx": content, "test_vectors.json": _test_vectors(model)}, ()
     if target in ("circuitpython", "micropython"):
         from .python.files import python_files
 
@@ -142,6 +151,19 @@ def _files(model: BoardModel, target: str, sensor: str) -> tuple[dict[str, bytes
         "esp-idf": projects.esp_idf_files,
     }[target]
     return {name: text.encode("ascii") for name, text in write(model).items()}, ()
+
+
+def _test_vectors(model: BoardModel) -> bytes:
+    """Return the test vectors as JSON, for a format that has no place for them."""
+    answers = board_answers(model, model.readings)
+    facts = {
+        "model": model.digest,
+        "readings": model.readings.tolist(),
+        "outputs": answers.outputs.tolist(),
+        "labels": [label_of(model, place) for place in answers.classes.tolist()],
+        "tolerance": TOLERANCE,
+    }
+    return msgspec.json.encode(facts) + b"\n"
 
 
 def _trainer_files(model: BoardModel, target: str, part: str, learning_rate: float) -> dict[str, bytes]:

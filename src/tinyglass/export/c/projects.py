@@ -64,13 +64,14 @@ def esp_idf_files(model: BoardModel, cost: str = "") -> dict[str, str]:
 
 def _filled(name: str, model: BoardModel, **values: str) -> str:
     text = Template((PROJECTS / name).read_text(encoding="ascii"))
-    return text.substitute(precision=model.precision, n_vectors=N_VECTORS, **values)
+    about = f"tinyglass, model {model.digest[:16]}, {model.precision}."
+    return text.substitute(about=about, precision=model.precision, n_vectors=N_VECTORS, **values)
 
 
 def _sketch(model: BoardModel, include: str = "") -> str:
     loop = "sliding.ino" if model.preparation.window else "gesture.ino"
     body = (PROJECTS / loop).read_text(encoding="ascii").rstrip("\n")
-    return _filled("sketch.ino", model, include=include, say=_say_on_arduino(model), loop=body).lstrip("\n")
+    return _filled("sketch.ino", model, include=include, say=_say_on_arduino(model), loop=body)
 
 
 def _say_on_arduino(model: BoardModel) -> str:

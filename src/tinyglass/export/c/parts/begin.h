@@ -3,6 +3,9 @@
 
 #include <stdint.h>
 #include <string.h>
+#if defined(MODEL_LIBM) /* define it to take exp and sqrt from the C library */
+#include <math.h>
+#endif
 
 #define MODEL_ID "$id"
 #define MODEL_N_INPUTS $n_inputs

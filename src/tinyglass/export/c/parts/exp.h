@@ -1,4 +1,7 @@
 /* e to the power of x, without a C library: x = n ln 2 + r, e^x = 2^n e^r, e^r by the beginning of its series. */
+#if defined(MODEL_LIBM)
+#define model_exp(x) expf(x) /* asked for: smaller where a program has it anyway, and not the same on every board */
+#else
 static inline float model_exp(float x) {
     float whole, r, y;
     int32_t n;
@@ -15,3 +18,4 @@ $terms
     memcpy(&y, &bits, 4);
     return y;
 }
+#endif

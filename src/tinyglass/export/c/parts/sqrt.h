@@ -1,4 +1,7 @@
 /* The square root, bit by bit, rounded as IEEE 754 asks: the same on every board; 0 below the smallest normal number. */
+#if defined(MODEL_LIBM)
+#define model_sqrt(x) sqrtf(x)
+#else
 static inline float model_sqrt(float x) {
     uint32_t bits, rest, root = 0, twice = 0, bit;
     int16_t exponent;
@@ -21,3 +24,4 @@ static inline float model_sqrt(float x) {
     memcpy(&x, &bits, 4);
     return x;
 }
+#endif

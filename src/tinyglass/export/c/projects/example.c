@@ -1,4 +1,8 @@
-/* Reads readings from standard input, numbers between spaces, and prints what they are. "cc example.c" is all it needs. */
+/* $about
+ * What the network is, takes and answers stands at the top of model.h.
+ *
+ * This program reads readings from standard input, numbers between spaces, and prints what they are. It is compiled by:
+ * cc example.c */
 #include <stdio.h>
 
 #include "model.h"

@@ -1,3 +1,5 @@
+/* $about
+ * What the network is, takes and answers stands at the top of model.h. */
 #include <stdio.h>
 
 #include "esp_timer.h"
