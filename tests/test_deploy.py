@@ -1066,3 +1066,26 @@ def test_a_board_that_computes_something_else_ends_the_command_with_an_error(
 def test_the_examples_run(name):
     module = importlib.import_module(f"tinyglass.board.deployment{name}")
     assert doctest.testmod(module).failed == 0
+
+
+def test_the_recorder_goes_to_a_kit_and_records(command, tmp_path, backups):
+    with simulated(tmp_path / "kit", "circuitpython") as board:
+        board.play(course_recordings(), "moving_closer")
+        words = ("deploy", "--recorder", "proximity", "--to", board.drive, "--backup", backups)
+        done = command(*words, "--port", board.port)
+        assert done.returncode == 0, done.stderr
+        assert "code.py" in done.stdout
+        done = command(
+            *("record", "--port", board.port, "--label", "moving_closer", "--count", "2", "--plain"),
+            *("--out", tmp_path / "data", "--countdown", "0"),
+        )
+        assert done.returncode == 0, done.stderr
+        assert len(list((tmp_path / "data").rglob("*.csv"))) == 2
+        assert command(*words[:1], "--recorder", "camera", *words[3:]).returncode == 2
+        assert command(*words, "--restore").returncode == 2
+
+
+def course_recordings() -> Path:
+    import tinyglass
+
+    return Path(tinyglass.__file__).parent / "recordings" / "course" / "moving_closer.txt"

@@ -28,7 +28,7 @@ def add_verb(add: AddVerb) -> None:
         nargs="?",
         type=Path,
         metavar="MODEL",
-        help="folder of a training, or a model file; not with --restore",
+        help="folder of a training, or a model file; not with --restore or --recorder",
     )
     verb.add_argument(
         "--to",
@@ -38,6 +38,25 @@ def add_verb(add: AddVerb) -> None:
         "CIRCUITPY drive there is",
     )
     add_precision(verb, "float32")
+    verb.add_argument(
+        "--sensor",
+        default="auto",
+        metavar="S",
+        help="proximity, accelerometer, gyroscope, motion, or template (default: by the network's channels)",
+    )
+    verb.add_argument(
+        "--trainer",
+        metavar="PART",
+        help="add a trainer, by which the board adapts to its user: of the last layer (last) or of all (all)",
+    )
+    verb.add_argument(
+        "--learning-rate", type=float, default=0.01, metavar="R", help="of the trainer (default: 0.01)"
+    )
+    verb.add_argument(
+        "--recorder",
+        metavar="S",
+        help="put on the board, instead of a network, the program that records from this sensor",
+    )
     verb.add_argument(
         "--dry-run",
         action="store_true",
@@ -73,9 +92,9 @@ def add_verb(add: AddVerb) -> None:
 def deploy_verb(options: argparse.Namespace) -> int:
     """Put a network on a board."""
     check_name(options.precision, PRECISIONS, "--precision")
-    if (options.model is None) == (options.restore is None):
+    if [options.model, options.restore, options.recorder].count(None) != 2:
         raise ArgumentError(
-            "Expected either a model to deploy or --restore", "the command line", "Give one of the two"
+            "Expected a model to deploy, --recorder or --restore", "the command line", "Give one of the three"
         )
     place = _find_place(options.to)
     by_port = not isinstance(place, Path)
@@ -127,28 +146,32 @@ def _find_place(to: str) -> Path | str:
     raise ArgumentError(f"There are {len(drives)} CIRCUITPY drives: {found}", "--to", "Name one of them")
 
 
-def _deploy(place: Path | str, options: argparse.Namespace) -> tuple[Placement, str]:
-    """Return what was put on the board, and what its self-test must print."""
+def _deploy(place: Path | str, options: argparse.Namespace) -> tuple[Placement, str | None]:
+    """Return what was put on the board, and what its self-test must print; a recorder has none."""
     from ..board.deployment import deploy_by_mpremote, deploy_to_drive
     from ..board.deployment.mpremote import runtime_of
-    from ..export.exporting import export_network
+    from ..export.exporting import export_network, recorder_files
 
     target = "circuitpython" if isinstance(place, Path) else runtime_of(place)
-    artefact = export_network(
-        model_path(options.model),
-        target,
-        precision=options.precision,
-        recordings=training_recordings(options.model, options.recordings, options.precision == "int8"),
-        n_readings=options.readings,
-    )
-    settings: dict[str, Any] = {
-        "needs": artefact.needs,
-        "backups": options.backup,
-        "dry_run": options.dry_run,
-    }
+    selftest = None
+    if options.recorder is not None:
+        files, needs = recorder_files(target, options.recorder)
+    else:
+        artefact = export_network(
+            model_path(options.model),
+            target,
+            precision=options.precision,
+            recordings=training_recordings(options.model, options.recordings, options.precision == "int8"),
+            n_readings=options.readings,
+            sensor=options.sensor,
+            trainer=options.trainer,
+            learning_rate=options.learning_rate,
+        )
+        files, needs, selftest = artefact.files, artefact.needs, artefact.selftest
+    settings: dict[str, Any] = {"needs": needs, "backups": options.backup, "dry_run": options.dry_run}
     if isinstance(place, Path):
-        return deploy_to_drive(artefact.files, place, **settings), artefact.selftest
-    return deploy_by_mpremote(artefact.files, place, **settings), artefact.selftest
+        return deploy_to_drive(files, place, **settings), selftest
+    return deploy_by_mpremote(files, place, **settings), selftest
 
 
 def _restore(place: Path | str, options: argparse.Namespace) -> Placement:

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 import msgspec
 import numpy as np
 
+from .. import __version__
+from ..board.programs import compose
 from ..errors import ArgumentError, StorageError, nearest
 from ..network import Network
 from ..storage import make_folder, write_atomically
@@ -24,6 +26,7 @@ from .board_model import (
 from .c import projects
 from .c.trainer import c_trainer, trainer_note
 from .learning import check_trainer
+from .python.files import drivers_of, program_name
 
 if TYPE_CHECKING:
     from ..recordings import Recording
@@ -130,6 +133,24 @@ def export_network(
         notes = (trainer_note(board_model, trainer),)
     kept = () if out is None else write_files(files, Path(out))
     return Artefact(target, files, board_model, selftest_line(board_model), needs, kept, notes)
+
+
+def recorder_files(target: str, sensor: str) -> tuple[dict[str, bytes], tuple[str, ...]]:
+    """Return the program that records for the PC, and the libraries that must be on the board.
+
+    Parameters
+    ----------
+    target : {"circuitpython", "micropython"}
+    sensor : str, of `tinyglass.board.programs.SENSORS`
+
+    Examples
+    --------
+    >>> files, needs = recorder_files("circuitpython", "proximity")
+    >>> list(files), needs
+    (['code.py'], ('lib/apds9930',))
+    """
+    program = compose("recorder", sensor, target, f"tinyglass {__version__}, the recorder")
+    return {program_name(target): program.encode()}, drivers_of(sensor, target)
 
 
 def _files(model: BoardModel, target: str, sensor: str) -> tuple[dict[str, bytes], tuple[str, ...]]:

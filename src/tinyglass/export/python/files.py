@@ -42,10 +42,18 @@ def python_files(model: BoardModel, platform: str, sensor: str) -> tuple[dict[st
         p = model.preparation
         program = program.replace('CHANNELS = ("x",)', f"CHANNELS = {p.channels!a}")
         program = program.replace('UNITS = ("",)', f"UNITS = {p.units!a}")
-    name = "code.py" if platform == "circuitpython" else "main.py"
-    files = {"model.py": python_model(model), name: program}
-    needs = DRIVERS.get(sensor, ()) if platform == "circuitpython" else ()
-    return {name: text.encode() for name, text in files.items()}, needs
+    files = {"model.py": python_model(model), program_name(platform): program}
+    return {name: text.encode() for name, text in files.items()}, drivers_of(sensor, platform)
+
+
+def program_name(platform: str) -> str:
+    """Return the name of the program that a board starts by itself."""
+    return "code.py" if platform == "circuitpython" else "main.py"
+
+
+def drivers_of(sensor: str, platform: str) -> tuple[str, ...]:
+    """Return the libraries that a sensor needs on the board, as paths on its drive."""
+    return DRIVERS.get(sensor, ()) if platform == "circuitpython" else ()
 
 
 def find_sensor(model: BoardModel) -> str:
