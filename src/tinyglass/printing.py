@@ -96,15 +96,18 @@ def print_table(rows: list[tuple[str, str]], title: str) -> None:
 
 
 def print_grid(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Print a table of texts; the first column stands left, all others right."""
+    """Print a table of texts; the first column stands left, all others right; empty ones are left out."""
+    from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
-    table = Table(title=_text(title), title_justify="left")
-    for number, name in enumerate(columns):
-        table.add_column(name, justify="left" if number == 0 else "right", overflow="fold")
+    rows = list(rows)
+    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
+    shown = [number for number in range(len(columns)) if any(row[number] for row in rows)]
+    for number in shown:
+        table.add_column(columns[number], justify="left" if number == 0 else "right", overflow="fold")
     for row in rows:
-        table.add_row(*map(_text, row))
-    _console().print(table)
+        table.add_row(*[_text(row[number]) for number in shown])
+    _console().print(_text(title), table, sep="\n")
 
 
 def _percent(share: float) -> str:

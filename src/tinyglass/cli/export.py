@@ -30,6 +30,12 @@ def add_verb(add: AddVerb) -> None:
         "(default: by the channels)",
     )
     verb.add_argument(
+        "--style",
+        default="auto",
+        metavar="S",
+        help="for Python: unrolled, loop, or ulab where the board may have it (default: by the size)",
+    )
+    verb.add_argument(
         "--trainer",
         metavar="PART",
         help="add a trainer, by which the board adapts to its user: of the last layer (last) or of all (all)",
@@ -54,6 +60,7 @@ def export_verb(options: argparse.Namespace) -> int:
         recordings=training_recordings(options.model, options.recordings, options.precision == "int8"),
         n_readings=options.readings,
         sensor=options.sensor,
+        style=options.style,
         trainer=options.trainer,
         learning_rate=options.learning_rate,
     )

@@ -61,7 +61,9 @@ def in_words(heard: Heard) -> str:
         text = f"{p.label:.6g}"
     else:
         text = p.label or "(no label)"
-        if p.probability is not None:
+        if heard.by_board and p.probability is not None:  # of a network without probabilities, an output
+            text += f"  p={p.probability:.2f}"
+        elif p.probability is not None:
             of = f"{p.best} " if p.best not in (None, p.label) else ""
             text += f"  {of}{100 * p.probability:.1f} %"
         elif p.outputs:

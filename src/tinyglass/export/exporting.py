@@ -72,6 +72,7 @@ def export_network(
     inputs: np.ndarray | None = None,
     n_readings: int | None = None,
     sensor: str = "auto",
+    style: str = "auto",
     trainer: str | None = None,
     learning_rate: float = 0.01,
 ) -> Artefact:
@@ -92,6 +93,8 @@ def export_network(
         How many readings a whole recording has on the board, where the network takes any number.
     sensor : str
         For Python: of `tinyglass.board.programs.SENSORS`, or "auto", which goes by the channels.
+    style : {"auto", "unrolled", "loop", "int8", "ulab"}
+        For Python: how the network is written; "ulab" uses it where the board has it, and a loop where not.
     trainer : {"last", "all"}, optional
         Add a trainer of the last layer or of all, for CircuitPython, MicroPython and C in float32.
     learning_rate : float, of the trainer
@@ -126,11 +129,11 @@ def export_network(
     board_model = make_board_model(model, precision, recordings, inputs, n_readings)
     if trainer is not None:
         check_trainer(board_model, trainer, learning_rate)
-    files, needs = _files(board_model, target, sensor)
+    files, needs = _files(board_model, target, sensor, style)
     notes: tuple[str, ...] = ()
     if trainer is not None:
         files |= _trainer_files(board_model, target, trainer, learning_rate)
-        notes = (trainer_note(board_model, trainer),)
+        notes = (_trainer_note(board_model, target, trainer),)
     kept = () if out is None else write_files(files, Path(out))
     return Artefact(target, files, board_model, selftest_line(board_model), needs, kept, notes)
 
@@ -153,7 +156,9 @@ def recorder_files(target: str, sensor: str) -> tuple[dict[str, bytes], tuple[st
     return {program_name(target): program.encode()}, drivers_of(sensor, target)
 
 
-def _files(model: BoardModel, target: str, sensor: str) -> tuple[dict[str, bytes], tuple[str, ...]]:
+def _files(
+    model: BoardModel, target: str, sensor: str, style: str
+) -> tuple[dict[str, bytes], tuple[str, ...]]:
     """Return the files for a target, and the libraries that they need."""
     if target == "onnx":
         from .onnx import to_onnx
@@ -164,7 +169,7 @@ def _files(model: BoardModel, target: str, sensor: str) -> tuple[dict[str, bytes
     if target in ("circuitpython", "micropython"):
         from .python.files import python_files
 
-        return python_files(model, target, sensor)
+        return python_files(model, target, sensor, style)
     write = {
         "c": projects.c_files,
         "arduino": projects.arduino_files,
@@ -185,6 +190,14 @@ def _test_vectors(model: BoardModel) -> bytes:
         "tolerance": TOLERANCE,
     }
     return msgspec.json.encode(facts) + b"\n"
+
+
+def _trainer_note(model: BoardModel, target: str, part: str) -> str:
+    if target not in ("circuitpython", "micropython"):
+        return trainer_note(model, part)
+    from .python.trainer_file import python_trainer_memory
+
+    return f"trainer: about {python_trainer_memory(model):,} bytes of memory on the board, besides the model"
 
 
 def _trainer_files(model: BoardModel, target: str, part: str, learning_rate: float) -> dict[str, bytes]:

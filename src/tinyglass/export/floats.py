@@ -106,11 +106,11 @@ class Floats:
 
 
 def _library_exp(keep: Callable[[Any], np.ndarray]) -> Callable[[np.ndarray], np.ndarray]:
-    """Return exp as a C library gives it for float32: right but for the last bit."""
+    """Return exp as a C library gives it: right but for the last bit, and stopped where float32 ends."""
 
     def exp(x: np.ndarray) -> np.ndarray:
-        with np.errstate(over="ignore", under="ignore"):
-            return keep(np.exp(np.asarray(x, np.float64)))
+        with np.errstate(under="ignore"):
+            return keep(np.exp(np.minimum(np.asarray(x, np.float64), LARGEST_POWER)))
 
     return exp
 

@@ -197,9 +197,7 @@ def in_float32(network: Network) -> Network:
     dtype('float32')
     """
     layers = (
-        Layer(
-            _float32(layer.weights), None if layer.bias is None else _float32(layer.bias), layer.activation
-        )
+        Layer(_float32(layer.weights), None if layer.bias is None else _float32(layer.bias), layer.activation)
         for layer in network.layers
     )
     return replace(network, layers=tuple(layers))

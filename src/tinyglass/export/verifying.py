@@ -30,7 +30,7 @@ FORMS = {
 """What of an artefact is run to verify a target."""
 MODELLED = {
     "CircuitPython": FLOAT30,
-    "CircuitPython, mid-2025": FLOAT30_REFILLED,
+    "CircuitPython 2025": FLOAT30_REFILLED,
 }
 """Boards whose interpreter cannot be had on a PC: what they print is computed in NumPy."""
 

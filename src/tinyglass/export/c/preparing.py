@@ -10,7 +10,8 @@ from .literals import array
 from .pieces import indented, part, types_of
 
 
-def _resampling(model: BoardModel) -> bool:
+def resamples(model: BoardModel) -> bool:
+    """Tell whether a board brings raw readings to another number of steps."""
     p = model.preparation
     return "raw" in p.inputs and p.resample and (model.any_length or model.n_readings != p.n_steps)
 
@@ -48,7 +49,7 @@ def _prepare(model: BoardModel) -> str:
     body = []
     if "raw" in p.inputs:
         value = "const float value = readings[i * MODEL_N_CHANNELS + c];"
-        if _resampling(model):
+        if resamples(model):
             value = _between(p.n_steps, types["wide"]) + (
                 "const float share = (float)rest / (float)GAPS;\n"
                 "const float *at = readings + before * MODEL_N_CHANNELS + c;\n"
@@ -102,7 +103,7 @@ def _reading_arrays(scaling: InputScaling) -> list[str]:
 
 def _quantize_readings(model: BoardModel, scaling: InputScaling) -> str:
     p, types = model.preparation, types_of(model)
-    if _resampling(model):
+    if resamples(model):
         gaps = max(p.n_steps - 1, 1)
         bound = gaps * scaling.limit
         whole = _between(p.n_steps, types["wide"]) + (

@@ -23,7 +23,9 @@ DRIVERS = {
 """What CircuitPython needs for them."""
 
 
-def python_files(model: BoardModel, platform: str, sensor: str) -> tuple[dict[str, bytes], tuple[str, ...]]:
+def python_files(
+    model: BoardModel, platform: str, sensor: str, style: str = "auto"
+) -> tuple[dict[str, bytes], tuple[str, ...]]:
     """Return the files for a board, and the libraries that must be on it.
 
     Parameters
@@ -31,6 +33,7 @@ def python_files(model: BoardModel, platform: str, sensor: str) -> tuple[dict[st
     model : BoardModel
     platform : {"circuitpython", "micropython"}
     sensor : str, of `tinyglass.board.programs.SENSORS`, or "auto"
+    style : str, of `python_model`
     """
     from .model_file import python_model
 
@@ -42,7 +45,7 @@ def python_files(model: BoardModel, platform: str, sensor: str) -> tuple[dict[st
         p = model.preparation
         program = program.replace('CHANNELS = ("x",)', f"CHANNELS = {p.channels!a}")
         program = program.replace('UNITS = ("",)', f"UNITS = {p.units!a}")
-    files = {"model.py": python_model(model), program_name(platform): program}
+    files = {"model.py": python_model(model, style=style), program_name(platform): program}
     return {name: text.encode() for name, text in files.items()}, drivers_of(sensor, platform)
 
 

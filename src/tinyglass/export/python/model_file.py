@@ -7,6 +7,7 @@ from typing import Literal
 
 import numpy as np
 
+from ...errors import ArgumentError
 from ...inputs import SEGMENT
 from ..board_model import BoardModel
 from ..computing import cosines
@@ -22,18 +23,26 @@ MOST_UNROLLED = 1200  # weights that are kept as numbers, each an object of 4 to
 WIDEST_UNROLLED = 40  # inputs of a layer whose sums are one expression: it has twice as many variables
 
 
-def python_model(model: BoardModel, *, style: Style = "auto", cost: str = "") -> str:
+def python_model(model: BoardModel, *, style: str = "auto", cost: str = "") -> str:
     """Return the file ``model.py`` of a network, for CircuitPython 8, MicroPython and Python 3.
 
     Parameters
     ----------
     model : BoardModel
     style : {"auto", "unrolled", "loop", "int8", "ulab"}
+        How a network is computed. Unrolled is fastest, and holds each weight as a number; a loop has them as
+        bytes, 4 each, or 1 in int8; with ulab, CircuitPython's NumPy, they are arrays, and where it is
+        missing, a loop; its last bits may differ.
     cost : str, expected flash, RAM and time, for the comment at the top
 
     Returns
     -------
     str, ASCII
+
+    Raises
+    ------
+    ArgumentError
+        If the style is not for the model's numbers.
 
     Examples
     --------
@@ -45,11 +54,11 @@ def python_model(model: BoardModel, *, style: Style = "auto", cost: str = "") ->
     >>> round(board["predict"]([0.1, 0.8])[0], 6)
     0.75
     """
-    unrolled = style == "unrolled" or (style == "auto" and model.network.n_weights <= MOST_UNROLLED)
-    if model.quantized is None:
-        network = float_network(model.network, unrolled)
-    else:
+    check_style(model, style)
+    if model.quantized is not None:
         network = int8_network(model.network, model.quantized)
+    else:
+        network = float_network(model.network, chosen_style(model) if style == "auto" else style)
     sections = [
         _about(model),
         *_preparation(model),
@@ -60,6 +69,24 @@ def python_model(model: BoardModel, *, style: Style = "auto", cost: str = "") ->
     ]
     comments = "".join(f"# {line}\n" for line in description(model, cost))
     return f"{comments}\n{assemble(sections)}\n\n{vector_lines(model)}"
+
+
+def check_style(model: BoardModel, style: str) -> None:
+    """Refuse a style that is unknown, or is not for the model's numbers."""
+    possible = ("auto", "int8") if model.quantized is not None else ("auto", "unrolled", "loop", "ulab")
+    if style not in possible:
+        raise ArgumentError(
+            f"The style {style!r} is none for a network in {model.precision}",
+            "the export to Python",
+            f"Choose one of {', '.join(possible)}",
+        )
+
+
+def chosen_style(model: BoardModel) -> str:
+    """Return the fastest style that a small board has the memory for."""
+    widest = max(model.network.sizes[:-1])
+    small = model.network.n_weights <= MOST_UNROLLED and widest <= WIDEST_UNROLLED
+    return "unrolled" if small else "loop"
 
 
 def _about(model: BoardModel) -> str:

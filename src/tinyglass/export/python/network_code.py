@@ -32,12 +32,12 @@ ACTIVATIONS = {
 """What a layer's outputs are made of each sum; linear leaves it, softmax needs them all."""
 
 
-def float_network(network: Network, unrolled: bool) -> Iterator[str]:
+def float_network(network: Network, style: str) -> Iterator[str]:
     """Yield the sections that compute a network of floating-point numbers; the last is `predict`."""
     yield from _activations(layer.activation for layer in network.layers)
     yield from _calibration(network)
-    if not unrolled:
-        yield from _in_blocks(network)
+    if style != "unrolled":
+        yield from _in_blocks(network, with_ulab=style == "ulab")
     elif network.n_weights <= MOST_NAMED:
         yield from _every_neuron(network)
     else:
@@ -96,12 +96,13 @@ def _calibration(network: Network) -> Iterator[str]:
             yield f"from struct import unpack\n{one_float('_TEMPERATURE', network.temperature)}"
         yield part("softmax" if network.temperature == 1 else "softmax_calibrated")
     p = network.preparation
-    if p is not None and _has_unit(network):
+    if p is not None and has_unit(network):
         scale = one_float("_ANSWER_SCALE", p.answer_scale)
         yield f"from struct import unpack\n{scale}\n{one_float('_ANSWER_OFFSET', p.answer_offset)}"
 
 
-def _has_unit(network: Network) -> bool:
+def has_unit(network: Network) -> bool:
+    """Return whether the answer is a quantity in a unit of its own."""
     p = network.preparation
     return network.classes is None and p is not None and (p.answer_scale, p.answer_offset) != (1.0, 0.0)
 
@@ -113,7 +114,7 @@ def _every_neuron(network: Network) -> Iterator[str]:
     lines = []
     for number, layer in enumerate(network.layers, 1):
         neurons = _numbered("y", layer.n_outputs, n_neurons)
-        for neuron, (bias, *row) in zip(neurons, _rows(layer).tolist(), strict=True):
+        for neuron, (bias, *row) in zip(neurons, rows_of(layer).tolist(), strict=True):
             names = _numbered("w", layer.n_inputs, len(weights) + 1)
             lines.append(f"{neuron} = w{len(weights)} + {_products(names, signals)}")
             if number < len(network.layers) and layer.activation in ACTIVATIONS:
@@ -125,7 +126,9 @@ def _every_neuron(network: Network) -> Iterator[str]:
         f"{_names(_numbered('w', len(weights)))} = _WEIGHTS",
     ]
     yield f"from struct import unpack\n{float_tuple('_WEIGHTS', weights)}"
-    lines += [f"x = [{', '.join(signals)}]", *_last_lines(network)]
+    last = _last_lines(network)
+    outputs = f"[{', '.join(signals)}]"
+    lines += [f"return {outputs}"] if len(last) == 1 else [f"x = {outputs}", *last]
     yield _function("predict(inputs)", "the outputs for prepared inputs", [*begin, *lines])
 
 
@@ -135,10 +138,10 @@ def _every_layer(network: Network) -> Iterator[str]:
     for number, layer in enumerate(network.layers, 1):
         xs, ws = _numbered("x", layer.n_inputs), _numbered("w", layer.n_inputs)
         size = 4 * (1 + layer.n_inputs)
-        rows = bytes_literal(floats(_rows(layer)))
-        each = f"unpack_from('<{1 + layer.n_inputs}f', _LAYER{number}, i)"
         every = f"range(0, {size * layer.n_outputs}, {size})"
-        yield f"from struct import unpack_from\n_LAYER{number} = {rows}\n_LAYER{number} = [{each} for i in {every}]"
+        yield f"""from struct import unpack_from
+_BYTES{number} = {bytes_literal(floats(rows_of(layer)))}
+_LAYER{number} = [unpack_from('<{1 + layer.n_inputs}f', _BYTES{number}, i) for i in {every}]"""
         lines += [f"{_names(xs)} = x", "x = []", f"for b, {', '.join(ws)} in _LAYER{number}:"]
         total = f"b + {_products(ws, xs)}"
         if number < len(network.layers) and layer.activation in ACTIVATIONS:
@@ -148,15 +151,23 @@ def _every_layer(network: Network) -> Iterator[str]:
     yield _function("predict(inputs)", "the outputs for prepared inputs", [*lines, *_last_lines(network)])
 
 
-def _in_blocks(network: Network) -> Iterator[str]:
+def _in_blocks(network: Network, with_ulab: bool) -> Iterator[str]:
     """Yield a function that goes over the neurons of each layer, a block of inputs at a time."""
     block = best_block(network.sizes)
     yield _sums_of_blocks(block, "f", "list(unpack_from(biases, weights))", 4, "0.0")
+    if with_ulab:
+        yield f"_BLOCK = {block}"
+        yield part("ulab")
     lines = ["x = inputs"]
     for number, layer in enumerate(network.layers, 1):
         content = floats(_bias(layer)) + floats(_blocks(layer.weights, block, -0.0))
         yield f"_WEIGHTS{number} = {bytes_literal(content)}"
-        lines.append(f"x = _sums(x, _WEIGHTS{number}, '<{layer.n_outputs}f')")
+        weights = f"_WEIGHTS{number}, '<{layer.n_outputs}f'"
+        if with_ulab:
+            yield f"_MATRIX{number} = _matrix({weights})"
+            lines.append(f"x = _product(_MATRIX{number}, x) if ulab else _sums(x, {weights})")
+        else:
+            lines.append(f"x = _sums(x, {weights})")
         if number < len(network.layers):
             lines += _activated(layer.activation)
     lines += _last_lines(network)
@@ -222,7 +233,7 @@ def _last_lines(network: Network) -> list[str]:
     """Return the lines from the last layer's sums x to the end of `predict`."""
     activation = network.layers[-1].activation
     lines = ["x = _softmax(x)"] if activation == "softmax" else _activated(activation)
-    if _has_unit(network):
+    if has_unit(network):
         lines.append("x = [s * _ANSWER_SCALE + _ANSWER_OFFSET for s in x]")
     return [*lines, "return x"]
 
@@ -248,7 +259,7 @@ def _products(ws: list[str], xs: list[str]) -> str:
     return " + ".join(f"{w} * {x}" for w, x in zip(ws, xs, strict=True))
 
 
-def _rows(layer: Layer) -> np.ndarray:
+def rows_of(layer: Layer) -> np.ndarray:
     """Return for each neuron its bias and its weights, (n_outputs, 1 + n_inputs)."""
     return np.concatenate([_bias(layer)[:, None], layer.weights], axis=1)
 

@@ -27,10 +27,19 @@ def selftest_code(model: BoardModel) -> Iterator[str]:
 def vector_lines(model: BoardModel) -> str:
     """Return the comments with the test vectors."""
     text = "# Test vectors: of each the place of the class, outputs, sums of whole numbers, readings.\n"
-    for record in _records(model):
-        for start in range(0, len(record), PER_LINE):
-            text += f"#: {record[start : start + PER_LINE].hex()}\n"
-    return text
+    return text + "".join(map(in_comments, _records(model)))
+
+
+def in_comments(content: bytes) -> str:
+    """Return lines that a program finds in its own file.
+
+    Examples
+    --------
+    >>> in_comments(b"ab")
+    '#: 6162\\n'
+    """
+    starts = range(0, len(content), PER_LINE)
+    return "".join(f"#: {content[start : start + PER_LINE].hex()}\n" for start in starts)
 
 
 def _records(model: BoardModel) -> list[bytes]:

@@ -1,0 +1,281 @@
+"""What a network will cost on a board, foretold from its shape: flash, RAM and time of a prediction.
+
+The bytes of constants follow from the shape. Of code, stack and instructions, each part of the generated header
+has a share that was measured once on simulated chips, for many networks, and fitted: `sizes.json` holds the
+shares. Counted is what a prediction from raw readings to outputs needs; labels and the self-test, which a linker
+leaves out of programs that do not use them, are not.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from itertools import pairwise
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+
+from ..errors import ArgumentError, nearest
+from ..inputs import FEATURES, HOP, SEGMENT
+from .board_model import PRECISIONS, BoardModel
+from .c.pieces import types_of
+from .c.preparing import resamples
+from .quantizing import TABLES
+
+TABLE = Path(__file__).with_name("sizes.json")
+UNROLLED_FROM = 8
+EXP = {"sigmoid", "tanh", "softmax"}
+
+
+class Board(NamedTuple):
+    """A board that a network may run on.
+
+    Attributes
+    ----------
+    name, title : str
+    chip : str, whose measured shares hold for it
+    flash, ram : int, bytes that a program can have
+    megahertz : float
+    cycles : float, of an instruction, on average; 1 where cycles are counted
+    measured : bool, whether the chip can be simulated; otherwise another's figures are used
+    """
+
+    name: str
+    title: str
+    chip: str
+    flash: int
+    ram: int
+    megahertz: float
+    cycles: float
+    measured: bool = True
+
+
+BOARDS = (
+    Board("uno", "Arduino Uno", "uno", 32_256, 2_048, 16, 1.0),
+    Board("cortex-m0+", "Cortex-M0+ (SAMD21)", "cortex-m0+", 256 * 1024, 32 * 1024, 48, 1.4),
+    Board("cortex-m4f", "Cortex-M4F (nRF52840)", "cortex-m4f", 1024 * 1024, 256 * 1024, 64, 1.3),
+    Board("esp32-s3", "ESP32-S3", "cortex-m4f", 8 * 1024 * 1024, 512 * 1024, 240, 1.6, measured=False),
+    Board("riscv32", "RISC-V (ESP32-C3)", "riscv32", 4 * 1024 * 1024, 400 * 1024, 160, 1.3),
+)
+"""The cycles of an instruction are of usual code: loads and branches take two, all else one."""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What a network will cost on a board.
+
+    Attributes
+    ----------
+    board : Board
+    precision : "float32" or "int8"
+    flash : int, bytes
+    ram : int, bytes: what is there always, none, and the stack of a prediction
+    readings : int, bytes in which the program holds the raw readings besides
+    count : int, cycles on the Uno, otherwise instructions
+    milliseconds : float, of a prediction
+    too_much : str, what does not fit and by how much, or ""
+    """
+
+    board: Board
+    precision: str
+    flash: int
+    ram: int
+    readings: int
+    count: int
+    milliseconds: float
+    too_much: str
+
+
+def estimate_size(model: BoardModel, board: str, precision: str) -> Estimate:
+    """Return what a network will cost on a board.
+
+    Within 10 % of measured flash and RAM, and 25 % of measured instructions or cycles, for the chips that can be
+    simulated. Nothing is compiled for it, and nothing calibrated.
+
+    Parameters
+    ----------
+    model : BoardModel, in either precision
+    board : str, the name of one of `BOARDS`
+    precision : {"float32", "int8"}, in which it would be exported
+
+    Raises
+    ------
+    ArgumentError
+        If the board or the precision is not known.
+
+    Examples
+    --------
+    >>> from tinyglass import make_board_model, read_recordings, train
+    >>> model = make_board_model(train(read_recordings()).network)
+    >>> estimate_size(model, "cortex-m4f", "int8").too_much
+    ''
+    """
+    chosen = {b.name: b for b in BOARDS}.get(board)
+    if chosen is None:
+        raise ArgumentError(
+            f"Unknown board {board!r}", "the estimate", nearest(board, [b.name for b in BOARDS])
+        )
+    if precision not in PRECISIONS:
+        raise ArgumentError(
+            f"Unknown precision {precision!r}", "the estimate", nearest(precision, list(PRECISIONS))
+        )
+    shares = shares_of()[chosen.chip][precision]
+    flash = constants(model, precision) + _sum(shares["code"], code_parts(model, precision))
+    ram = _sum(shares["stack"], stack_parts(model, precision))
+    count = _sum(shares["count"], count_parts(model, precision))
+    readings = 4 * model.n_readings * model.n_channels
+    milliseconds = count * chosen.cycles / chosen.megahertz / 1000
+    lacking = [
+        f"{round(needed - there):,} bytes of {what} too many"
+        for what, needed, there in (("flash", flash, chosen.flash), ("RAM", ram + readings, chosen.ram))
+        if needed > there
+    ]
+    return Estimate(
+        chosen, precision, round(flash), round(ram), readings, round(count), milliseconds, ", ".join(lacking)
+    )
+
+
+@cache
+def shares_of() -> dict[str, dict[str, dict[str, dict[str, float]]]]:
+    """Return the fitted shares, by chip, precision, what is estimated, and part."""
+    return msgspec.json.decode(TABLE.read_bytes())["shares"]
+
+
+def _sum(shares: dict[str, float], parts: dict[str, float]) -> float:
+    return sum(shares.get(name, 0.0) * amount for name, amount in parts.items())
+
+
+def _takes_readings(model: BoardModel, precision: str) -> bool:
+    """Tell whether int8 inputs are made of readings, or a network is fed with them as they are."""
+    bare = model.network.preparation is None
+    return bare or (precision == "int8" and model.preparation.inputs == ("raw",))
+
+
+def constants(model: BoardModel, precision: str) -> int:
+    """Return the bytes of weights, scales and tables, which follow from the shape alone."""
+    p, sizes = model.preparation, model.network.sizes
+    pairs = list(pairwise(sizes))
+    hidden = sum(sizes[1:-1])
+    if precision == "float32":
+        n_bytes = 4 * sum((n_in + 1) * n_out for n_in, n_out in pairs)
+    else:
+        tables = sum(layer.activation in TABLES for layer in model.network.layers[:-1])
+        of_size = 1 if max(sizes) <= 255 else 2
+        n_bytes = sum(n_in * n_out + 4 * n_out for n_in, n_out in pairs)
+        n_bytes += (
+            3 * hidden + 256 * tables + (len(pairs) > 1) * (of_size * len(pairs) + 2 * (len(pairs) - 1))
+        )
+    if _takes_readings(model, precision):
+        return n_bytes + (8 * model.n_channels if model.network.preparation is not None else 0)
+    if "raw" in p.inputs:
+        n_bytes += 8 * model.n_channels
+    return n_bytes + 8 * len(p.feature_scale) + 4 * (SEGMENT // 2 + 1) * ("spectrum" in p.inputs)
+
+
+def _flags(model: BoardModel, precision: str) -> dict[str, bool]:
+    """Return which parts of the header a network needs."""
+    network, p = model.network, model.preparation
+    hidden = {layer.activation for layer in network.layers[:-1]}
+    last = network.layers[-1].activation
+    float32 = precision == "float32"
+    direct, bare = _takes_readings(model, precision), network.preparation is None
+    long = types_of(model)["length"] != "uint8_t"
+    summary, spectrum = "summary" in p.inputs, "spectrum" in p.inputs
+    raw = "raw" in p.inputs and not bare
+    return {
+        "base": True,
+        "hidden": len(network.layers) > 1,
+        "more hidden": len(network.layers) > 2,
+        "three hidden": len(network.layers) > 3,
+        "relu": float32 and "relu" in hidden,
+        "leaky": float32 and "leaky_relu" in hidden,
+        "hidden exp": float32 and bool(hidden & EXP),
+        "two kinds of exp": float32 and bool(hidden & EXP) and last in EXP,
+        "table": not float32 and bool(hidden & set(TABLES)),
+        "two tables": not float32 and sum(la.activation in TABLES for la in network.layers[:-1]) > 1,
+        "exp": last in EXP,
+        "softmax": last == "softmax",
+        "tempered": last == "softmax" and network.temperature != 1,
+        "two outputs": network.n_outputs == 2,
+        "one output": network.n_outputs == 1,
+        "classes": network.classes is not None,
+        "unrolled": float32 and max(layer.n_inputs for layer in network.layers) >= UNROLLED_FROM,
+        "large": max(network.sizes) > 255,
+        "direct": direct and not bare,
+        "bare": bare,
+        "raw": raw and not direct,
+        "resampled": raw and resamples(model),
+        "resampled any": raw and resamples(model) and model.any_length,
+        "any length": model.any_length,
+        "long": long,
+        "summary": summary,
+        "spectrum": spectrum,
+        "both": summary and spectrum,
+        "raw and features": raw and (summary or spectrum),
+        "long summary": long and summary,
+        "long spectrum": long and spectrum,
+        "channels": model.n_channels > 1,
+        "channels of summary": model.n_channels > 1 and summary,
+        "channels of spectrum": model.n_channels > 1 and spectrum,
+        "channels of raw": model.n_channels > 1 and raw,
+    }
+
+
+def code_parts(model: BoardModel, precision: str) -> dict[str, float]:
+    """Return how often each part of the code is there: once or not."""
+    return {name: float(there) for name, there in _flags(model, precision).items() if there}
+
+
+def stack_parts(model: BoardModel, precision: str) -> dict[str, float]:
+    """Return the parts of the stack: bytes of buffers, and the functions that are entered."""
+    network, p = model.network, model.preparation
+    sizes = network.sizes
+    between = sizes[1:-1]
+    prepared = 0 if _takes_readings(model, precision) else 4 * network.n_inputs
+    if precision == "float32":
+        own = 4 * (max(between[::2], default=0) + max(between[1::2], default=0))
+    else:
+        own = max(sizes[:-1:2]) + max(sizes[1:-1:2], default=0) + 4 * network.n_outputs
+    inside = 640 if "spectrum" in p.inputs else 0
+    return {
+        "buffers": float(prepared + max(own, inside)),
+        "all buffers": float(prepared + own + inside),
+        **code_parts(model, precision),
+    }
+
+
+def count_parts(model: BoardModel, precision: str) -> dict[str, float]:
+    """Return how often each kind of work is done in a prediction."""
+    network, p = model.network, model.preparation
+    sizes = network.sizes
+    hidden_neurons: dict[str, int] = {}
+    for layer in network.layers[:-1]:
+        hidden_neurons[layer.activation] = hidden_neurons.get(layer.activation, 0) + layer.n_outputs
+    n, channels = model.n_readings, model.n_channels
+    n_raw = p.n_steps * channels if "raw" in p.inputs and network.preparation is not None else 0
+    direct = _takes_readings(model, precision)
+    last = network.layers[-1].activation
+    pieces = max(0, n - SEGMENT) // HOP + 1
+    parts: dict[str, float] = {
+        "base": 1,
+        "products": sum(n_in * n_out for n_in, n_out in pairwise(sizes)),
+        "neurons": sum(sizes[1:]),
+        "layers": len(network.layers),
+        "outputs": network.n_outputs,
+        "exp": network.n_outputs if last in EXP else 0,
+        "softmax": network.n_outputs if last == "softmax" else 0,
+        "tempered": network.n_outputs if last == "softmax" and network.temperature != 1 else 0,
+        "quantised": network.n_inputs if precision == "int8" else 0,
+        "raw": 0 if direct else n_raw,
+        "resampled": n_raw if n_raw and resamples(model) else 0,
+        "readings of summary": n * channels if "summary" in p.inputs else 0,
+        "summaries": channels if "summary" in p.inputs else 0,
+        "pieces of spectrum": pieces * channels if "spectrum" in p.inputs else 0,
+        "readings of spectrum": n * channels if "spectrum" in p.inputs else 0,
+        "features": len(p.feature_scale),
+        "bands": len(FEATURES["spectrum"].names) * channels if "spectrum" in p.inputs else 0,
+    }
+    if precision == "float32":
+        parts |= {f"neurons of {name}": count for name, count in hidden_neurons.items()}
+    return {name: float(amount) for name, amount in parts.items() if amount}
