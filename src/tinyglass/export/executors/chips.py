@@ -183,6 +183,7 @@ class Machine:
 
         below = bytes([PAINT]) * (RAM_SIZE // 4)
         self._uc.mem_write(STACK_TOP - len(below), below)
+        self._uc.ctl_flush_tb()  # type: ignore[attr-defined]  # what was translated without the hook would not be counted
         hook = self._uc.hook_add(self._block_hook, counted)
         self.call(function)
         self._uc.hook_del(hook)
