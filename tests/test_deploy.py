@@ -1001,8 +1001,8 @@ def test_the_only_mounted_drive_is_found(deployed, backups, tmp_path, names):
 @pytest.mark.parametrize(
     ("words", "what"),
     [
-        (["--to", "auto"], "either a model to deploy or --restore"),
-        (["model", "--to", "auto", "--restore"], "either a model to deploy or --restore"),
+        (["--to", "auto"], "a model to deploy, --recorder or --restore"),
+        (["model", "--to", "auto", "--restore"], "a model to deploy, --recorder or --restore"),
         (["model", "--to", "auto", "--precision", "int9"], "Did you mean 'int8'?"),
         (["--to", "/dev/ttyNONE", "--restore"], "There is no such port"),
         (["--to", "/dev/ttyNONE", "--restore", "--port", "COM1"], "--port means nothing"),
