@@ -41,6 +41,7 @@ bench-devices: install .venv/peers
 docs: install
 	$(BIN)/python docs/make_reference.py
 	$(BIN)/python docs/make_lessons.py
+	$(BIN)/python docs/make_whole_way.py
 
 install: .venv/installed
 

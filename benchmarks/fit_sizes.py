@@ -24,7 +24,7 @@ from tinyglass.export.executors.answers import Cost
 from tinyglass.export.executors.compiling import CompilerError
 from tinyglass.export.executors.table import EXECUTORS
 from tinyglass.export.sizes import TABLE, code_parts, constants, count_parts, stack_parts
-from tinyglass.inputs import count_features
+from tinyglass.inputs import STATISTICS, count_features
 
 CHIPS = ("cortex-m4f", "cortex-m0+", "riscv32", "uno")
 KINDS = (
@@ -60,6 +60,8 @@ def random_model(seed: int) -> tuple[dict[str, BoardModel], list[np.ndarray]]:
         one_of(1, 1, 2, 3, 3, 6),
         one_of(1, 3, 3, 10, 20, 32, 50, 64, 100, 119),
     )
+    if small := random.random() < 0.3:  # what most people begin with
+        kinds, channels, n = ("raw",), one_of(1, 1, 3), 3
     n = min(n, 400 // channels)
     steps = one_of(n, n, 8, 16, 32) if n > 1 else 1
     window, n_features = one_of(True, False), count_features(kinds, channels)
@@ -81,12 +83,14 @@ def random_model(seed: int) -> tuple[dict[str, BoardModel], list[np.ndarray]]:
         n if window else 0,
         max(1, n // 2) if window else 0,
     )
+    p = _with_likely_extremes(p)
     bare, regression = random.random() < 0.1, random.random() < 0.1
     n_inputs = one_of(2, 3, 10, 39) if bare else p.n_inputs
-    sizes = (n_inputs, *random.choice([2, 4, 8, 10, 16, 20, 32, 50], one_of(0, 1, 1, 1, 2, 2, 3)))
+    neurons = [2, 2, 3, 4, 8, 32] if small else [2, 4, 8, 10, 16, 20, 32, 50]
+    sizes = (n_inputs, *random.choice(neurons, one_of(0, 1, 1, 1, 2, 2, 3)))
     sizes = (*map(int, sizes), 1 if regression else one_of(2, 2, 3, 4, 6, 10))
     hidden = one_of("relu", "relu", "relu", "tanh", "sigmoid", "leaky_relu", "linear")
-    last = "linear" if regression else one_of("softmax", "softmax", "softmax", "linear", "sigmoid")
+    last = "linear" if regression else one_of("softmax", "softmax", "softmax", "linear", "linear", "sigmoid")
     bias = random.random() < 0.8
     layers = [
         Layer(
@@ -114,6 +118,17 @@ def random_model(seed: int) -> tuple[dict[str, BoardModel], list[np.ndarray]]:
         for precision in ("float32", "int8")
     }
     return models, list(stack[:2])
+
+
+def _with_likely_extremes(p: Preparation) -> Preparation:
+    """Return the preparation with minima and maxima such as training finds, which say where the readings lie."""
+    if "summary" not in p.inputs:
+        return p
+    channels, offsets = len(p.channels), list(p.feature_offset)
+    for name, far in (("minimum", -2.5), ("maximum", 2.5)):
+        begin = STATISTICS.index(name) * channels
+        offsets[begin : begin + channels] = [o + far * s for o, s in zip(p.offset, p.scale, strict=True)]
+    return msgspec.structs.replace(p, feature_offset=tuple(offsets))
 
 
 def measure(seeds: range) -> Iterator[Measured]:

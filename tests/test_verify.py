@@ -254,6 +254,22 @@ def test_a_board_on_the_wire_proves_itself_or_not(command, training, tmp_path, p
         assert "Traceback" not in done.stderr
 
 
+@needs_micropython
+def test_a_board_is_not_accused_where_the_recordings_of_its_vectors_are_not_at_hand(command, tmp_path):
+    data, model, out = tmp_path / "data.csv", tmp_path / "model", tmp_path / "out"
+    save_recordings(read_recordings(), data)
+    assert command("train", data, "--preset", "course", "--out", model).returncode == 0
+    assert command("export", model, "--target", "circuitpython", "--out", out).returncode == 0
+    elsewhere = data.rename(tmp_path / "elsewhere.csv")
+    with SimulatedBoard(tmp_path / "kit") as board:
+        shutil.copy(out / "model.py", board.drive / "model.py")
+        done = command("verify", model, "--port", board.port)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert "--recordings PATH" in done.stderr
+        done = command("verify", model, "--port", board.port, "--recordings", elsewhere)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+
 def test_a_sketch_answers_to_the_letter_t(here, training):
     line = selftest_line(make_board_model(training / "model.safetensors", "float32", read_recordings()))
     board, port = pty.openpty()

@@ -27,6 +27,7 @@ from .c import projects
 from .c.trainer import c_trainer, trainer_note
 from .learning import check_trainer
 from .python.files import drivers_of, program_name
+from .sizes import cost_line
 
 if TYPE_CHECKING:
     from ..recordings import Recording
@@ -131,9 +132,11 @@ def export_network(
         check_trainer(board_model, trainer, learning_rate)
     files, needs = _files(board_model, target, sensor, style)
     notes: tuple[str, ...] = ()
+    if not recordings and inputs is None:
+        notes += ("The eight test vectors are made up, as no recordings were at hand (--recordings PATH).",)
     if trainer is not None:
         files |= _trainer_files(board_model, target, trainer, learning_rate)
-        notes = (_trainer_note(board_model, target, trainer),)
+        notes += (_trainer_note(board_model, target, trainer),)
     kept = () if out is None else write_files(files, Path(out))
     return Artefact(target, files, board_model, selftest_line(board_model), needs, kept, notes)
 
@@ -176,7 +179,7 @@ def _files(
         "platformio": projects.platformio_files,
         "esp-idf": projects.esp_idf_files,
     }[target]
-    return {name: text.encode("ascii") for name, text in write(model).items()}, ()
+    return {name: text.encode("ascii") for name, text in write(model, cost_line(model)).items()}, ()
 
 
 def _test_vectors(model: BoardModel) -> bytes:

@@ -17,7 +17,8 @@ from typing import NamedTuple
 import msgspec
 
 from ..errors import ArgumentError, nearest
-from ..inputs import FEATURES, HOP, SEGMENT
+from ..inputs import FEATURES, HOP, SEGMENT, STATISTICS
+from ..network import Preparation
 from .board_model import PRECISIONS, BoardModel
 from .c.pieces import types_of
 from .c.preparing import resamples
@@ -90,8 +91,8 @@ class Estimate:
 def estimate_size(model: BoardModel, board: str, precision: str) -> Estimate:
     """Return what a network will cost on a board.
 
-    Within 10 % of measured flash and RAM, and 25 % of measured instructions or cycles, for the chips that can be
-    simulated. Nothing is compiled for it, and nothing calibrated.
+    As a rule within 10 % of measured flash and RAM, and 25 % of measured instructions or cycles, for the chips that
+    can be simulated; very small networks may be further off. Nothing is compiled for it, and nothing calibrated.
 
     Parameters
     ----------
@@ -183,6 +184,9 @@ def _flags(model: BoardModel, precision: str) -> dict[str, bool]:
     long = types_of(model)["length"] != "uint8_t"
     summary, spectrum = "summary" in p.inputs, "spectrum" in p.inputs
     raw = "raw" in p.inputs and not bare
+    unrolled = float32 and max(layer.n_inputs for layer in network.layers) >= UNROLLED_FROM
+    divides = last in EXP or not direct or (float32 and bool(hidden & {*EXP, "leaky_relu"}))
+    adds = float32 or divides or (network.classes is None and p.answer_offset != 0)
     return {
         "base": True,
         "hidden": len(network.layers) > 1,
@@ -200,7 +204,14 @@ def _flags(model: BoardModel, precision: str) -> dict[str, bool]:
         "two outputs": network.n_outputs == 2,
         "one output": network.n_outputs == 1,
         "classes": network.classes is not None,
-        "unrolled": float32 and max(layer.n_inputs for layer in network.layers) >= UNROLLED_FROM,
+        "unrolled": unrolled,
+        "not unrolled": float32 and len(network.layers) > 1 and not unrolled,
+        "exp not unrolled": float32 and len(network.layers) > 1 and not unrolled and bool(hidden & EXP),
+        "no exp and no relu": float32 and last not in EXP and not hidden & {*EXP, "relu", "leaky_relu"},
+        "one layer without exp": len(network.layers) == 1 and last not in EXP,
+        "one reading": model.n_readings == 1,
+        "one reading, small": model.n_readings == 1 and network.n_weights < 40,
+        "small": network.n_weights < 40,
         "large": max(network.sizes) > 255,
         "direct": direct and not bare,
         "bare": bare,
@@ -215,6 +226,10 @@ def _flags(model: BoardModel, precision: str) -> dict[str, bool]:
         "raw and features": raw and (summary or spectrum),
         "long summary": long and summary,
         "long spectrum": long and spectrum,
+        "float add": adds,
+        "float division": divides,
+        "float comparison": (float32 and "relu" in hidden) or last in EXP or network.classes is not None,
+        "to float": not float32 or summary or last in EXP or bool(hidden & EXP),
         "channels": model.n_channels > 1,
         "channels of summary": model.n_channels > 1 and summary,
         "channels of spectrum": model.n_channels > 1 and spectrum,
@@ -245,6 +260,25 @@ def stack_parts(model: BoardModel, precision: str) -> dict[str, float]:
     }
 
 
+def _passes(p: Preparation, n_readings: int) -> int:
+    """Return how often the readings are looked at for a quartile: once for each bit in which they differ.
+
+    Those on both sides of 0 differ in all, others in their sizes alone.
+    """
+    if n_readings == 1:
+        return 0
+    channels = len(p.channels)
+    begin = 0
+    for kind in p.inputs:
+        if kind == "summary":
+            break
+        begin += 0 if kind == "raw" else len(FEATURES[kind].names) * channels
+    lowest = p.feature_offset[begin + STATISTICS.index("minimum") * channels :][:channels]
+    highest = p.feature_offset[begin + STATISTICS.index("maximum") * channels :][:channels]
+    across = sum(low < 0 < high for low, high in zip(lowest, highest, strict=True)) / channels
+    return round(23 + 8 * across)
+
+
 def count_parts(model: BoardModel, precision: str) -> dict[str, float]:
     """Return how often each kind of work is done in a prediction."""
     network, p = model.network, model.preparation
@@ -270,6 +304,11 @@ def count_parts(model: BoardModel, precision: str) -> dict[str, float]:
         "raw": 0 if direct else n_raw,
         "resampled": n_raw if n_raw and resamples(model) else 0,
         "readings of summary": n * channels if "summary" in p.inputs else 0,
+        "looks for quartiles": 3 * channels * _passes(p, n) if "summary" in p.inputs else 0,
+        "readings looked at for quartiles": 3 * n * channels * _passes(p, n) if "summary" in p.inputs else 0,
+        "readings looked at, of any number": 3 * n * channels * _passes(p, n)
+        if "summary" in p.inputs and types_of(model)["length"] != "uint8_t"
+        else 0,
         "summaries": channels if "summary" in p.inputs else 0,
         "pieces of spectrum": pieces * channels if "spectrum" in p.inputs else 0,
         "readings of spectrum": n * channels if "spectrum" in p.inputs else 0,
@@ -279,3 +318,25 @@ def count_parts(model: BoardModel, precision: str) -> dict[str, float]:
     if precision == "float32":
         parts |= {f"neurons of {name}": count for name, count in hidden_neurons.items()}
     return {name: float(amount) for name, amount in parts.items() if amount}
+
+
+def cost_line(model: BoardModel) -> str:
+    """Return what a network is expected to cost on each board, for the top of what is exported in C."""
+    costs = []
+    for board in BOARDS:
+        e = estimate_size(model, board.name, model.precision)
+        verdict = "does not fit" if e.too_much else f"{e.milliseconds:.2g} ms"
+        costs.append(f"{board.title} {e.flash:,} + {e.ram:,} B, {verdict}")
+    return f"flash + RAM and time of a prediction: {'; '.join(costs)}"
+
+
+def python_cost_line(model: BoardModel) -> str:
+    """Return what a network is expected to cost in Python, where a board's own speed decides on the time."""
+    sizes = model.network.sizes
+    products = sum(n_in * n_out for n_in, n_out in pairwise(sizes))
+    n_bytes = model.network.n_weights * (4 if model.precision == "float32" else 1)
+    held = 4 * (sum(sizes) + model.n_readings * model.n_channels)
+    return (
+        f"{n_bytes:,} bytes of weights in flash; about {held:,} bytes of numbers in RAM "
+        f"and {products:,} products a prediction"
+    )

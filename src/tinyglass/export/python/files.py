@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from ...board.programs import compose
+from ...errors import ArgumentError
 from ..board_model import BoardModel
 from ..describing import description
+from ..sizes import python_cost_line
 
 SENSORS = {
     "proximity": (("distance",), ("",)),
@@ -39,13 +41,23 @@ def python_files(
 
     if sensor == "auto":
         sensor = find_sensor(model)
+    elif sensor in SENSORS and not _has_channels(sensor, model):
+        raise ArgumentError(
+            f"The network is fed with {', '.join(model.preparation.channels)}, "
+            f"and the sensor {sensor!r} has {', '.join(SENSORS[sensor][0])}",
+            "--sensor",
+            "Use --sensor template, or leave it out",
+        )
     main = "sliding" if model.preparation.window else "gesture"
     program = compose(main, sensor, platform, "\n".join(description(model)))
     if sensor == "template":
         p = model.preparation
         program = program.replace('CHANNELS = ("x",)', f"CHANNELS = {p.channels!a}")
         program = program.replace('UNITS = ("",)', f"UNITS = {p.units!a}")
-    files = {"model.py": python_model(model, style=style), program_name(platform): program}
+    files = {
+        "model.py": python_model(model, style=style, cost=python_cost_line(model)),
+        program_name(platform): program,
+    }
     return {name: text.encode() for name, text in files.items()}, drivers_of(sensor, platform)
 
 
@@ -61,10 +73,11 @@ def drivers_of(sensor: str, platform: str) -> tuple[str, ...]:
 
 def find_sensor(model: BoardModel) -> str:
     """Return the kit's sensor that has the model's channels, or the template for any other."""
-    p = model.preparation
-    for sensor, (channels, units) in SENSORS.items():
-        unit_of = dict(zip(channels, units, strict=True))
-        wanted = zip(p.channels, p.units, strict=True)
-        if all(name in unit_of and unit in ("", unit_of[name]) for name, unit in wanted):
-            return sensor
-    return "template"
+    return next((sensor for sensor in SENSORS if _has_channels(sensor, model)), "template")
+
+
+def _has_channels(sensor: str, model: BoardModel) -> bool:
+    channels, units = SENSORS[sensor]
+    unit_of = dict(zip(channels, units, strict=True))
+    wanted = zip(model.preparation.channels, model.preparation.units, strict=True)
+    return all(name in unit_of and unit in ("", unit_of[name]) for name, unit in wanted)
