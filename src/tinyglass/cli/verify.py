@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -77,6 +77,8 @@ def verify_verb(options: argparse.Namespace) -> int:
     if options.trainer is not None:
         return _verify_trainer(options, recordings, forms)
     models, refused = _models(options, trained or recordings)
+    if forms == ("onnx",) and options.precision == "int8":
+        raise ArgumentError("ONNX is exported in float32 only", "--precision", "Leave it out")
     verified: list[Verified] = []
     missing: dict[str, Executor] = {}
     shown: list[str] = []
@@ -92,11 +94,21 @@ def verify_verb(options: argparse.Namespace) -> int:
             missing |= {executor.name: executor for executor in absent}
             if options.show:
                 shown += _what_circuitpython_prints(board_model, examples)
+    _refuse_nothing(verified, missing.values())
     if options.json:
         print_json(_facts(verified, missing, refused, shown, models))
     else:
         _print(verified, missing, refused, shown, models)
-    return 0 if all(v.sound or v.fault for v in verified) and any(v.sound for v in verified) else WRONG
+    return 0 if all(v.sound for v in verified) else WRONG
+
+
+def _refuse_nothing(verified: Sequence[Any], missing: Iterable[Executor]) -> None:
+    """Refuse to call right what was never run."""
+    if not verified:
+        installs = "; or ".join(sorted({executor.install for executor in missing}))
+        raise ArgumentError(
+            "Nothing here runs this target", "this machine", f"Install one of these: {installs}"
+        )
 
 
 def _models(
@@ -143,7 +155,8 @@ def _verify_trainer(
             forms,
             lambda share: show("learning", share),
         )
-    right = all(v.sound or v.fault for v in verified) and any(v.sound for v in verified)
+    _refuse_nothing(verified, missing)
+    right = all(v.sound for v in verified)
     if options.json:
         print_json(
             {

@@ -27,6 +27,7 @@ PRECISIONS = ("float32", "int8")
 N_VECTORS = 8
 DEAREST = 0.005  # share of accuracy that int8 may cost
 TOLERANCE = 1e-4  # of float outputs, times the largest if that is above 1
+SMALLEST, LARGEST = 1e-30, 1e30  # of scales and offsets on a board
 VECTOR_BITS = 0xFFFFFFF0  # of a float32, so that every board holds a test vector exactly
 
 
@@ -203,7 +204,10 @@ def make_board_model(
     if inputs is None and recordings:
         recordings = as_rows(recordings, network)
         inputs = prepare_pieces(recordings, p)[0]
+    _refuse_other_length(p, n_readings)
     n_readings = n_readings or _usual_length(p, recordings, about)
+    _refuse_labels(network)
+    _refuse_extremes(network, p)
     pieces = readings_of(p, n_readings, recordings)
     if not len(pieces) and inputs is not None and network.preparation is None:
         pieces = np.asarray(inputs, np.float64)[:, None]
@@ -221,6 +225,41 @@ def make_board_model(
     board = BoardModel(network, digest, precision, p, n_readings, quantized, agreement, np.empty(0))
     object.__setattr__(board, "readings", _choose_vectors(board, pieces))
     return board
+
+
+def _refuse_other_length(p: Preparation, n_readings: int | None) -> None:
+    fixed = p.window or (0 if p.any_length else p.n_steps)
+    if n_readings is not None and fixed and n_readings != fixed:
+        raise ArgumentError(
+            f"The network takes {fixed} readings, and {n_readings} are asked for",
+            "--readings",
+            "Leave it out, or train with --steps or other windows",
+        )
+
+
+def _refuse_extremes(network: Network, p: Preparation) -> None:
+    """Refuse numbers that float32 cannot hold, or not with room for sums."""
+    scales = (*p.scale, *p.feature_scale, p.answer_scale, network.temperature)
+    offsets = (*p.offset, *p.feature_offset, p.answer_offset)
+    too_far = [x for x in scales if not SMALLEST <= abs(x) <= LARGEST] + [
+        x for x in offsets if abs(x) > LARGEST
+    ]
+    if too_far:
+        raise ArgumentError(
+            f"An offset, a scale or the temperature is {too_far[0]:.3g}, which a board cannot compute with",
+            "the preparation",
+            "Scale the recordings, and train again",
+        )
+
+
+def _refuse_labels(network: Network) -> None:
+    for label in network.classes or ():
+        if "\0" in label:
+            raise ArgumentError(
+                f"The label {label!r} has a NUL, at which texts end on boards",
+                "the classes",
+                "Rename it and train again",
+            )
 
 
 def _digest(network: Network) -> str:

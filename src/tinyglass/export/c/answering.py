@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from textwrap import wrap
+
 from ...prediction import UNKNOWN
 from ..board_model import TOLERANCE, BoardModel, board_answers
 from ..describing import c_string
@@ -9,6 +11,7 @@ from .literals import array, float_literal
 from .pieces import activation_code, indented, part, types_of
 
 MOST_ON_AVR = 16_384  # bytes of test vectors
+LONGEST_TEXT = 4_000  # bytes; C99 promises 4,095 in a literal
 
 
 def finish_functions(model: BoardModel) -> list[str]:
@@ -71,6 +74,10 @@ def label_function(model: BoardModel) -> str:
     if model.network.classes is None:
         return ""
     names = [*model.network.classes, UNKNOWN]
+    content = b"".join(name.encode("utf-8", "surrogatepass") + b"\0" for name in names)
+    if len(content) > LONGEST_TEXT:
+        numbers = wrap(", ".join(str(byte if byte < 128 else byte - 256) for byte in content), 100)
+        return part("labels", labels="        {\n" + indented("\n".join(numbers), 3) + "\n        }")
     literals = "\n".join(f'        {c_string(name)} "\\000"' for name in names)
     return part("labels", labels=literals)
 
@@ -121,12 +128,12 @@ def _sums_of_readings(model: BoardModel) -> str:
 
 def selftest_function(model: BoardModel) -> str:
     answers = board_answers(model, model.readings)
-    integers = model.quantized is not None
     exact = model.quantizes_readings
+    kind = "int8_t" if model.network.n_outputs < 128 else "int16_t"
     vectors = [
         array("float", "model_test_readings", model.readings.ravel()),
         array("float", "model_test_outputs", answers.outputs.ravel()),
-        array("int8_t", "model_test_places", answers.classes),
+        array(kind, "model_test_places", answers.classes),
     ]
     if exact:
         vectors.append(array("int32_t", "model_test_sums", answers.sums.ravel()))
@@ -142,17 +149,16 @@ def selftest_function(model: BoardModel) -> str:
             "    right = right && sums[j] == MODEL_INT32(model_test_sums + v * MODEL_N_OUTPUTS + j);\n"
             "    for (byte = 0; byte < 4; ++byte) h = (h ^ (uint8_t)((uint32_t)sums[j] >> (8 * byte))) * 0x01000193;\n}"
         )
-        right = ""
     else:
         hash_sums = ""
         answer = "place = model_predict_raw(readings, outputs);"
-        right = f" && off <= {float_literal(TOLERANCE)} * bound" if not integers else ""
     text = part(
         "selftest",
         vectors="\n".join(vectors),
         n_vectors=len(model.readings),
         answer=indented(answer, 2),
-        right=right,
+        right=f" && off <= {float_literal(TOLERANCE)} * bound",
+        read="MODEL_INT8" if kind == "int8_t" else "MODEL_INT16",
         hash_sums=indented(hash_sums, 2),
         wide=types_of(model)["wide"],
     )

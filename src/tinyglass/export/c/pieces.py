@@ -31,8 +31,9 @@ def types_of(model: BoardModel) -> dict[str, str]:
     n = model.n_readings * model.n_channels
     p = model.preparation
     long = model.any_length or max(4 * n, n * (p.n_steps if p.resample else 1)) > 65535
+    longest = max(model.n_readings, p.n_steps, 65535 if model.any_length else 0)
     return {
-        "length": smallest_unsigned(model.n_readings if not model.any_length else 65535),
+        "length": smallest_unsigned(longest),
         "wide": "uint32_t" if long else "uint16_t",
         "channel": smallest_unsigned(model.n_channels),
     }

@@ -16,6 +16,15 @@ def resamples(model: BoardModel) -> bool:
     return "raw" in p.inputs and p.resample and (model.any_length or model.n_readings != p.n_steps)
 
 
+def _is_single(model: BoardModel) -> bool:
+    """Tell whether there is one reading only, which all steps are."""
+    return model.n_readings == 1 and not model.any_length
+
+
+def _place(model: BoardModel) -> str:
+    return "c" if _is_single(model) else "i * MODEL_N_CHANNELS + c"
+
+
 def preparation_functions(model: BoardModel) -> list[str]:
     p, q = model.preparation, model.quantized
     types = types_of(model)
@@ -48,8 +57,8 @@ def _prepare(model: BoardModel) -> str:
     p, types = model.preparation, types_of(model)
     body = []
     if "raw" in p.inputs:
-        value = "const float value = readings[i * MODEL_N_CHANNELS + c];"
-        if resamples(model):
+        value = f"const float value = readings[{_place(model)}];"
+        if resamples(model) and not _is_single(model):
             value = _between(p.n_steps, types["wide"]) + (
                 "const float share = (float)rest / (float)GAPS;\n"
                 "const float *at = readings + before * MODEL_N_CHANNELS + c;\n"
@@ -103,7 +112,7 @@ def _reading_arrays(scaling: InputScaling) -> list[str]:
 
 def _quantize_readings(model: BoardModel, scaling: InputScaling) -> str:
     p, types = model.preparation, types_of(model)
-    if resamples(model):
+    if resamples(model) and not _is_single(model):
         gaps = max(p.n_steps - 1, 1)
         bound = gaps * scaling.limit
         whole = _between(p.n_steps, types["wide"]) + (
@@ -114,7 +123,9 @@ def _quantize_readings(model: BoardModel, scaling: InputScaling) -> str:
             f"whole = (int32_t)((uint32_t)(whole + {bound}) / {gaps}) - {scaling.limit};"
         )
     else:
-        whole = "const int32_t whole = model_whole(readings[i * MODEL_N_CHANNELS + c], MODEL_INT8(model_exponent + c));"
+        whole = (
+            f"const int32_t whole = model_whole(readings[{_place(model)}], MODEL_INT8(model_exponent + c));"
+        )
     return part(
         "readings_int8", n_steps=p.n_steps, whole=indented(whole, 3), input_zero=scaling.zero, **types
     )

@@ -59,7 +59,14 @@ def esp_idf_files(model: BoardModel, cost: str = "") -> dict[str, str]:
         "main/CMakeLists.txt": 'idf_component_register(SRCS "main.c" INCLUDE_DIRS "." REQUIRES esp_timer)\n',
         "main/main.c": _filled("main.c", model, say=_say_on_pc(model)),
         "main/model.h": c_header(model, cost=cost),
+        "sdkconfig.defaults": f"CONFIG_ESP_MAIN_TASK_STACK_SIZE={_main_stack(model)}\n",
     }
+
+
+def _main_stack(model: BoardModel) -> int:
+    """Return bytes of stack that are enough for the self-test, which holds a vector's readings, and a prediction."""
+    held = 4 * (model.n_readings * model.n_channels + 3 * sum(model.network.sizes)) + 1024
+    return -(-(3584 + held) // 512) * 512
 
 
 def _filled(name: str, model: BoardModel, **values: str) -> str:

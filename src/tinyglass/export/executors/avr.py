@@ -9,7 +9,7 @@ import numpy as np
 
 from .answers import Cost
 from .chips import OPTIMISED
-from .compiling import PROGRAMS, STRICT, CompilerError, Program, run_command
+from .compiling import PROGRAMS, STRICT, Program, TooLargeError, run_command
 from .elf import Firmware, read_firmware
 
 MCU = "atmega328p"
@@ -33,7 +33,7 @@ def run_on_avr(program: Program) -> tuple[bytes, Cost]:
 
     Raises
     ------
-    CompilerError
+    TooLargeError
         If the program does not fit into the Uno.
     """
     with tempfile.TemporaryDirectory() as name:
@@ -66,7 +66,7 @@ def _check_size(firmware: Firmware, stack: int) -> None:
     """Refuse a program that runs out of memory, as the chip itself would not."""
     needed = firmware.ram + stack + OWN_STACK
     if firmware.flash > FLASH_SIZE or needed > RAM_SIZE:
-        raise CompilerError(
+        raise TooLargeError(
             f"{firmware.flash:,} bytes of flash and {needed:,} of RAM are needed for network and readings",
             f"an Arduino Uno, which has {FLASH_SIZE:,} and {RAM_SIZE:,}",
             "Export in int8, take fewer readings, or use a larger board",

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .answers import Cost
-from .compiling import PROGRAMS, STRICT, Program, run_command
+from .compiling import LONGEST, PROGRAMS, STRICT, CompilerError, Program, run_command
 from .elf import Firmware, read_firmware
 
 if TYPE_CHECKING:
@@ -141,12 +141,14 @@ class Machine:
             with_float = "m4" in chip.name
             self._uc.ctl_set_cpu_model(arm.UC_CPU_ARM_CORTEX_M4 if with_float else arm.UC_CPU_ARM_CORTEX_M0)
             self._stack, self._link = arm.UC_ARM_REG_SP, arm.UC_ARM_REG_LR
+            self._counter = arm.UC_ARM_REG_PC
             if with_float:  # the coprocessor access control register lets programs use floating point
                 self._uc.reg_write(arm.UC_ARM_REG_C1_C0_2, 0xF << 20)
                 self._uc.reg_write(arm.UC_ARM_REG_FPEXC, 1 << 30)
         else:
             self._uc = unicorn.Uc(unicorn.UC_ARCH_RISCV, unicorn.UC_MODE_RISCV32)
             self._stack, self._link = riscv.UC_RISCV_REG_SP, riscv.UC_RISCV_REG_RA
+            self._counter = riscv.UC_RISCV_REG_PC
         self._block_hook = unicorn.UC_HOOK_BLOCK
         self._uc.mem_map(FLASH, 0x20_0000)
         self._uc.mem_map(RAM, RAM_SIZE)
@@ -163,11 +165,26 @@ class Machine:
 
     def call(self, function: str) -> None:
         """Call a function that takes and returns nothing."""
+        import unicorn
+
         address = self.firmware.symbols[function][0]
         thumb = 1 if self._is_arm else 0
         self._uc.reg_write(self._stack, STACK_TOP)
         self._uc.reg_write(self._link, RETURN | thumb)
-        self._uc.emu_start((address & ~1) | thumb, RETURN)
+        try:
+            self._uc.emu_start((address & ~1) | thumb, RETURN, timeout=LONGEST * 1_000_000)
+        except unicorn.UcError as error:
+            raise CompilerError(
+                f"The program crashed: {error}",
+                self.firmware.path.name,
+                "This is a defect of tinyglass: please report it",
+            ) from error
+        if self._uc.reg_read(self._counter) & ~1 != RETURN:
+            raise CompilerError(
+                f"The program has not ended after {LONGEST} seconds",
+                self.firmware.path.name,
+                "Try fewer readings",
+            )
 
     def count(self, function: str) -> tuple[int, int]:
         """Call a function; return its instructions and how many bytes of stack it reached."""

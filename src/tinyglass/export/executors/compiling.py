@@ -28,7 +28,11 @@ TOO_LARGE = (
 
 
 class CompilerError(TinyglassError):
-    """A compiler refused the generated code, or a network does not fit into a board."""
+    """A compiler refused the generated code, or what it made does not run."""
+
+
+class TooLargeError(CompilerError):
+    """A network with its readings does not fit into a board."""
 
 
 class Program(NamedTuple):
@@ -107,11 +111,18 @@ def run_command(
     CompilerError
         If it fails, with what it said.
     """
-    done = subprocess.run(command, cwd=folder, input=given, capture_output=True, timeout=LONGEST)
+    try:
+        done = subprocess.run(command, cwd=folder, input=given, capture_output=True, timeout=LONGEST)
+    except subprocess.TimeoutExpired as error:
+        raise CompilerError(
+            f"{Path(command[0]).name} has not ended after {LONGEST} seconds",
+            str(folder),
+            "Try fewer recordings",
+        ) from error
     if done.returncode:
         said = done.stderr.decode(errors="replace").strip()
         if any(sign in said for sign in TOO_LARGE):
-            raise CompilerError(
+            raise TooLargeError(
                 "The network with its readings does not fit into the memory",
                 str(command[0]),
                 "Export in int8, take fewer readings, or use a larger board: tinyglass size MODEL",

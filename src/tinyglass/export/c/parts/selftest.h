@@ -1,6 +1,7 @@
 
 /* Eight test vectors: raw readings, and what was answered on the PC. */
 $vectors
+#define MODEL_HAS_SELFTEST
 /* Run them. Returns how many are right; `hash` is of the answers, the same on every board, `error` the largest of outputs. */
 static inline int model_selftest(uint32_t *hash, float *error) {
     int passed = 0, v, j;
@@ -17,12 +18,12 @@ $answer
         for (j = 0; j < MODEL_N_OUTPUTS; ++j) {
             const float wanted = MODEL_FLOAT(model_test_outputs + v * MODEL_N_OUTPUTS + j);
             const float difference = outputs[j] < wanted ? wanted - outputs[j] : outputs[j] - wanted;
-            if (!(difference <= off)) off = difference;
+            if (!(difference <= off)) off = difference == difference ? difference : 3.4e38f;
             if (wanted > bound) bound = wanted;
             if (-wanted > bound) bound = -wanted;
         }
         h = (h ^ (uint8_t)place) * 0x01000193;
-        right = place == MODEL_INT8(model_test_places + v)$right;
+        right = place == $read(model_test_places + v)$right;
 $hash_sums
         passed += right;
         if (off > *error) *error = off;

@@ -32,7 +32,7 @@ struct model_trainer {
 /* Inputs and neurons of each layer, what its activation is, and whether its neurons have a bias. */
 $arrays
 static inline void model_trainer_start(struct model_trainer *trainer) {
-    uint16_t i;
+    $count i;
     for (i = 0; i < MODEL_TRAINER_N_WEIGHTS; ++i)
         trainer->weights[i] = MODEL_FLOAT(model_weights + MODEL_TRAINER_FIRST + i);
 }

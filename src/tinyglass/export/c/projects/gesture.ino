@@ -2,9 +2,9 @@
     const int typed = Serial.read();
     if (typed == 't') test();
     if (typed <= ' ' || typed == 't') return;
-    const unsigned long began = millis();
+    due = micros();
     for (unsigned int number = 0; number < MODEL_READINGS; ++number) {
-        wait_for(began, number);
+        wait_for_next();
         read_sensor(readings + number * MODEL_N_CHANNELS);
     }
     say(model_predict_raw(readings, outputs));

@@ -19,7 +19,8 @@ static float outputs[MODEL_N_OUTPUTS];
 /* Wait until the next reading is due; readings are counted from the first, so that no delay adds up. */
 static void wait_for(int64_t began, long number) {
     const int64_t due = began + (int64_t)(1000 * (double)MODEL_PERIOD_MS * number);
-    while (esp_timer_get_time() < due) vTaskDelay(1);
+    do vTaskDelay(1); /* others run meanwhile, even where the period is unknown */
+    while (esp_timer_get_time() < due);
 }
 
 /* Run the test vectors, and say whether the answers are those of the PC. */
@@ -38,14 +39,19 @@ $say
 void app_main(void) {
     int64_t began = esp_timer_get_time();
     long number = 0;
-    int held = 0;
+    int held = 0, passed_over = 0;
     test();
     for (;;) {
         wait_for(began, number++);
         read_sensor(readings + held * MODEL_N_CHANNELS);
+        if (passed_over > 0) {
+            --passed_over;
+            continue;
+        }
         if (++held < MODEL_READINGS) continue;
         say(model_predict_raw(readings, outputs));
         held = MODEL_HOP && MODEL_HOP < MODEL_READINGS ? MODEL_READINGS - MODEL_HOP : 0;
+        passed_over = MODEL_HOP > MODEL_READINGS ? MODEL_HOP - MODEL_READINGS : 0;
         memmove(readings, readings + (MODEL_READINGS - held) * MODEL_N_CHANNELS,
                 (size_t)(held * MODEL_N_CHANNELS) * sizeof(float));
     }

@@ -12,11 +12,12 @@ static void read_sensor(float *values) {
 static float readings[MODEL_READINGS * MODEL_N_CHANNELS];
 static float outputs[MODEL_N_OUTPUTS];
 
-/* Wait until the next reading is due; readings are counted from the first, so that no delay adds up. */
-static void wait_for(unsigned long began, unsigned long number) {
-    const unsigned long due = began + (unsigned long)(number * MODEL_PERIOD_MS);
-    while ((long)(millis() - due) < 0) {
+/* Wait until the next reading is due. What is due is counted in whole microseconds, so that no delay adds up. */
+static unsigned long due;
+static void wait_for_next() {
+    while ((long)(micros() - due) < 0) {
     }
+    due += (unsigned long)(1000.0f * MODEL_PERIOD_MS + 0.5f);
 }
 
 static void print_hexadecimal(uint32_t number) {
@@ -25,6 +26,7 @@ static void print_hexadecimal(uint32_t number) {
 
 /* "t" on the serial line: run the test vectors, and say whether the answers are those of the PC. */
 static void test() {
+#if defined(MODEL_HAS_SELFTEST)
     uint32_t hash;
     float error;
     const int passed = model_selftest(&hash, &error);
@@ -34,6 +36,9 @@ static void test() {
     print_hexadecimal(hash);
     Serial.print(F(" error="));
     Serial.println(error, 9);
+#else
+    Serial.println(F("The test vectors are too large for this board."));
+#endif
 }
 
 static void say(int place) {
@@ -42,6 +47,7 @@ $say
 
 void setup() {
     Serial.begin(115200);
+    due = micros();
 }
 
 void loop() {
