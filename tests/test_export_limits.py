@@ -94,13 +94,12 @@ def test_recordings_of_more_than_65535_readings_are_refused():
 @pytest.mark.parametrize("labels", [[f"{i:03d}{'x' * 60}" for i in range(80)], ["a\0b", "x", "y"]])
 def test_long_labels_and_labels_with_a_zero_are_told_apart(tmp_path, labels):
     try:
-        model = make_board_model(
-            random_network(np.random.default_rng(0), (2, len(labels)), classes=tuple(labels))
-        )
+        network = random_network(np.random.default_rng(0), (2, len(labels)), classes=tuple(labels))
+        header = c_header(make_board_model(network))
     except ArgumentError:
         return  # a NUL
     body = "int i;\nfor (i = 0; i < MODEL_N_OUTPUTS; ++i) puts(model_label(i));\nreturn 0;"
-    said = run_main(tmp_path, c_header(model), body).decode().splitlines()
+    said = run_main(tmp_path, header, body).decode().splitlines()
     assert said[-1] == labels[-1]
     assert len(said) == len(labels)
 

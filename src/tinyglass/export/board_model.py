@@ -206,7 +206,6 @@ def make_board_model(
         inputs = prepare_pieces(recordings, p)[0]
     _refuse_other_length(p, n_readings)
     n_readings = n_readings or _usual_length(p, recordings, about)
-    _refuse_labels(network)
     _refuse_extremes(network, p)
     pieces = readings_of(p, n_readings, recordings)
     if not len(pieces) and inputs is not None and network.preparation is None:
@@ -250,16 +249,6 @@ def _refuse_extremes(network: Network, p: Preparation) -> None:
             "the preparation",
             "Scale the recordings, and train again",
         )
-
-
-def _refuse_labels(network: Network) -> None:
-    for label in network.classes or ():
-        if "\0" in label:
-            raise ArgumentError(
-                f"The label {label!r} has a NUL, at which texts end on boards",
-                "the classes",
-                "Rename it and train again",
-            )
 
 
 def _digest(network: Network) -> str:

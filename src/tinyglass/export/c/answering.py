@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from textwrap import wrap
 
+from ...errors import ArgumentError
 from ...prediction import UNKNOWN
 from ..board_model import TOLERANCE, BoardModel, board_answers
 from ..describing import c_string
@@ -73,6 +74,13 @@ def _outputs(model: BoardModel) -> str:
 def label_function(model: BoardModel) -> str:
     if model.network.classes is None:
         return ""
+    for label in model.network.classes:
+        if "\0" in label:
+            raise ArgumentError(
+                f"The label {label!r} has a NUL, at which texts end in C",
+                "the classes",
+                "Rename it and train again",
+            )
     names = [*model.network.classes, UNKNOWN]
     content = b"".join(name.encode("utf-8", "surrogatepass") + b"\0" for name in names)
     if len(content) > LONGEST_TEXT:
