@@ -66,6 +66,14 @@ def test_no_sum_can_overflow_and_every_number_has_its_range(seed, hidden, activa
     assert q.layers[-1].multiplier is None
 
 
+def test_a_neuron_that_was_silent_in_every_example_stays_within_its_range():
+    silent = Layer(np.array([[900.0, 800.0]], np.float32), np.array([-5000.0], np.float32), "relu")
+    output = Layer(np.ones((2, 1), np.float32), None, "softmax")
+    q = quantize(Network((silent, output), ("a", "b")), np.random.default_rng(0).normal(size=(40, 2)))
+    assert ((q.layers[0].shift >= 9) & (q.layers[0].multiplier >= 2**14)).all()
+    assert quantized_sums(q, np.array([[0, 0]])).tolist() == [[0, 0]]
+
+
 def test_a_neuron_with_very_many_inputs_gets_fewer_steps_instead_of_an_overflow():
     network = Network((Layer(np.ones((2, 3000), np.float32), None, "linear"),), ("a", "b"))
     q = quantize(network, np.random.default_rng(0).normal(size=(20, 3000)))

@@ -279,6 +279,19 @@ def test_a_movement_begins_a_recording_with_a_few_readings_from_before():
     assert [row[0] for row in take.rows] == [*signal[-2:], *moving[:18]]
 
 
+def test_the_end_of_a_movement_begins_no_recording():
+    take = LinesTake(Form(("x",), ("",), width=1), 10, trigger=2.0)
+    still, moving = [0.0] * 6, [5.0, 6.0, 7.0, 8.0, 9.0, 10.0, 11.0, 12.0, 13.0, 14.0]
+    for value in [*moving, *still, *moving]:
+        take.add(Line(b"%r\n" % value))
+    assert [row[0] for row in take.rows] == [0.0, *moving[:9]]
+    restless = LinesTake(Form(("x",), ("",), width=1), 10, trigger=2.0)
+    for value in moving:
+        restless.add(Line(b"%r\n" % value))
+    restless.end()
+    assert restless.failure == "it never lay still beforehand"
+
+
 def test_a_recording_of_seconds_ends_with_them():
     take = LinesTake(Form(("x",), ("",), width=1), None, seconds=1.0)
     for i in range(30):

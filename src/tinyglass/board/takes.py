@@ -153,27 +153,33 @@ class LinesTake(Take):
     def _wait_for_movement(self) -> None:
         """Keep the last readings only, until one leaves the resting value of those before."""
         *_, last = self.rows
-        moved = (
-            len(self._resting) >= RESTING
-            and self.trigger is not None
-            and any(
-                abs(value - sorted(column)[len(column) // 2]) > self.trigger
-                for value, column in zip(last, zip(*self._resting, strict=True), strict=True)
-            )
-        )
-        self._resting.append(last)
-        if moved:
+        if self._is_at_rest() and self._leaves_rest(last):
             self.triggered = True
             return
+        self._resting.append(last)
         surplus = max(0, len(self.rows) - self._lead)
         del self.rows[:surplus], self.arrivals[:surplus], self.clock[:surplus]
+
+    def _is_at_rest(self) -> bool:
+        """Tell whether the last readings lie still: the end of a movement begins no recording."""
+        assert self.trigger is not None
+        return len(self._resting) >= RESTING and all(
+            max(column) - min(column) <= self.trigger for column in zip(*self._resting, strict=True)
+        )
+
+    def _leaves_rest(self, row: Row) -> bool:
+        assert self.trigger is not None
+        return any(
+            abs(value - sorted(column)[len(column) // 2]) > self.trigger
+            for value, column in zip(row, zip(*self._resting, strict=True), strict=True)
+        )
 
     def end(self, failure: str = "") -> None:
         n_bad = self.account.total - self.account.counts["text"]
         if not failure and self.rows and len(self.rows) < ENOUGH_WHOLE * (len(self.rows) + n_bad):
             failure = f"{n_bad} of {n_bad + len(self.rows)} lines are no whole readings"
         if not self.triggered:
-            failure = failure or "nothing moved"
+            failure = failure or ("nothing moved" if self._is_at_rest() else "it never lay still beforehand")
         super().end(failure)
 
 

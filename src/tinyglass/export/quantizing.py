@@ -24,6 +24,7 @@ from .quantized import (
 WIDEST_SUM = {"sigmoid": 8.0, "tanh": 4.0}
 """Beyond it, the activation is within half an int8 step of its end."""
 TABLES = ("sigmoid", "tanh", "step", "leaky_relu")
+LARGEST_FACTOR = (2**15 - 1) / 2**SMALLEST_SHIFT
 INPUT_BITS = 17  # of a reading, before it becomes int8
 
 
@@ -60,15 +61,14 @@ def quantize(network: Network, inputs: np.ndarray) -> QuantizedNetwork:
         )
     scale, zero = _scale_and_zero(signals.min(), signals.max())
     first_scale, first_zero = scale, zero
+    *hidden, last = network.layers
     layers = []
-    for number, layer in enumerate(network.layers, 1):
+    for layer in hidden:
         sums = signals @ layer.weights.T.astype(np.float64) + (0 if layer.bias is None else layer.bias)
-        if number == len(network.layers):
-            layers.append(_last_layer(layer, scale, zero))
-            break
         signals = activated(layer.activation, sums, FLOAT64)
-        quantized, scale, zero = _hidden_layer(layer, scale, zero, sums, signals, number)
+        quantized, scale, zero = _hidden_layer(layer, scale, zero, sums, signals)
         layers.append(quantized)
+    layers.append(_last_layer(last, scale, zero))
     one = np.ones(1)
     inputs_scaling = _input_scaling(0 * one, one, first_scale, first_zero, gaps=1)
     p = network.preparation
@@ -126,7 +126,7 @@ def _last_layer(layer: Layer, scale: float, zero: int) -> QuantizedLayer:
 
 
 def _hidden_layer(
-    layer: Layer, scale: float, zero: int, sums: np.ndarray, outputs: np.ndarray, number: int
+    layer: Layer, scale: float, zero: int, sums: np.ndarray, outputs: np.ndarray
 ) -> tuple[QuantizedLayer, float, int]:
     """Return the layer, and the scale and zero of its outputs."""
     weights, bias, unit = _whole_weights(layer, scale, zero, by_neuron=True)
@@ -141,7 +141,9 @@ def _hidden_layer(
     else:
         out_scale, out_zero = _scale_and_zero(outputs.min(), outputs.max())
         step, own_zero = out_scale, out_zero
-    multiplier, shift = _multiplier_and_shift(unit / step, number)
+    # A neuron that was silent in every example may have sums of which one unit is more than the whole
+    # range that was seen: whatever it says on the board is cut off at the end of that range.
+    multiplier, shift = _multiplier_and_shift(np.minimum(unit / step, LARGEST_FACTOR))
     lowest = out_zero if layer.activation == "relu" else LOWEST
     quantized = QuantizedLayer(
         weights, bias, multiplier, shift, own_zero, lowest, table, layer.activation, float("nan")
@@ -149,7 +151,7 @@ def _hidden_layer(
     return quantized, out_scale, out_zero
 
 
-def _multiplier_and_shift(factor: np.ndarray, number: int = 0) -> tuple[np.ndarray, np.ndarray]:
+def _multiplier_and_shift(factor: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return whole numbers with multiplier / 2^shift ≈ factor."""
     shift = 14 - np.floor(np.log2(factor)).astype(np.int64)
     multiplier = np.round(factor * 2.0**shift).astype(np.int64)
@@ -158,9 +160,9 @@ def _multiplier_and_shift(factor: np.ndarray, number: int = 0) -> tuple[np.ndarr
     shift[over] -= 1
     if (shift < SMALLEST_SHIFT).any():
         raise ArgumentError(
-            "A sum is so small beside what follows it that 8 bits cannot hold both",
-            f"quantisation, layer {number}",
-            "Export in float32, or scale the inputs (--scale standard) and train again",
+            "The readings vary too little beside their distance from 0 for whole numbers of 32 bits",
+            "quantisation of the inputs",
+            "Export in float32, or subtract what is constant before recording",
         )
     # What is smaller than 2^-16 of a step becomes fewer bits, and then nothing.
     multiplier >>= np.minimum(np.maximum(shift - LARGEST_SHIFT, 0), 20)
