@@ -137,6 +137,16 @@ def test_int8_that_costs_more_than_half_a_point_is_refused_with_the_figures():
     assert make_board_model(network, "float32", recordings).quantized is None
 
 
+def test_an_answer_that_becomes_unknown_in_int8_counts_as_another():
+    random = np.random.default_rng(0)
+    inputs = random.normal(size=(400, 1))
+    layer = Layer(np.float32([[1.0], [-1.0]]), np.float32([0.0, 0.0]), "linear")
+    # The largest sum is never another one: what differs is on which side of the threshold it lies.
+    near = Network((layer,), ("a", "b"), threshold=0.5)
+    with pytest.raises(ArgumentError, match=r"points of agreement on 400 examples \(no labels say which"):
+        make_board_model(near, "int8", inputs=np.concatenate([inputs, 100 * inputs[:1]])[1:])
+
+
 def test_int8_needs_something_to_be_calibrated_on():
     network = train(read_recordings()).network
     with pytest.raises(ArgumentError, match="recordings to be calibrated on"):
@@ -170,6 +180,21 @@ def test_vectors_are_of_every_class_and_the_same_on_every_board(precision):
             model, answers
         )
     assert selftest_line(model).startswith(f"selftest {model.digest[:16]} {precision} 8/8 hash=")
+
+
+def test_vectors_are_as_many_of_a_rare_class_as_of_others():
+    network = Network((Layer(np.float32([[1], [-1], [0]]), np.float32([0, 0, 1]), "linear"),), tuple("abc"))
+    inputs = np.concatenate([np.linspace(2, 9, 500), [-3.0, -4.0], np.linspace(-0.1, 0.1, 50)])[:, None]
+    model = make_board_model(network, inputs=inputs)
+    assert np.bincount(board_answers(model, model.readings).classes).tolist() == [2, 3, 3]
+
+
+def test_a_network_and_its_file_have_one_digest(tmp_path):
+    network = train(read_recordings()).network
+    digest = network.save(tmp_path / "model.safetensors", {"anything": 1})
+    assert (
+        make_board_model(network).digest == make_board_model(tmp_path / "model.safetensors").digest == digest
+    )
 
 
 def test_the_digest_is_of_every_number_and_name():

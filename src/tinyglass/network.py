@@ -18,7 +18,7 @@ from . import arithmetic
 from .core import compiled
 from .errors import ArgumentError, ModelError
 from .inputs import count_features
-from .storage import read_arrays, write_arrays
+from .storage import digest_of, read_arrays, write_arrays
 
 
 def read_only(array: Any, dtype: Any = None) -> np.ndarray:
@@ -355,8 +355,20 @@ class Network:
             for layer in self.layers
         ]
 
+    @property
+    def digest(self) -> str:
+        """The SHA-256 of the network in hexadecimal: of its weights, and of all that its answers depend on.
+
+        Examples
+        --------
+        >>> network = Network([Layer([[0.5]], None, "linear")])
+        >>> network.digest == Network([Layer([[0.5]], None, "linear")]).digest
+        True
+        """
+        return digest_of(msgspec.json.encode(self._header()), network_arrays(self))
+
     def save(self, path: str | Path, about: dict[str, Any] | None = None) -> str:
-        """Write the network to a file that is whole or absent, and return its SHA-256.
+        """Write the network to a file that is whole or absent, and return the network's SHA-256.
 
         Parameters
         ----------
@@ -364,7 +376,11 @@ class Network:
         about : dict, optional
             Anything in JSON that should stand in the file's header too.
         """
-        header = _Header(
+        write_arrays(Path(path), "network", self._header(about), network_arrays(self))
+        return self.digest
+
+    def _header(self, about: dict[str, Any] | None = None) -> _Header:
+        return _Header(
             activations=[layer.activation for layer in self.layers],
             classes=self.classes,
             input_names=self.input_names,
@@ -373,7 +389,6 @@ class Network:
             temperature=self.temperature,
             about=about or {},
         )
-        return write_arrays(Path(path), "network", header, network_arrays(self))
 
     def _repr_html_(self) -> str:
         from .notebook import network_html
@@ -412,9 +427,9 @@ def network_arrays(network: Network, prefix: str = "") -> dict[str, np.ndarray]:
     return arrays
 
 
-def load_network(path: Path) -> tuple[Network, dict[str, Any], str]:
-    """Return the network, what its file says about it, and the file's SHA-256."""
-    header, arrays, digest = read_arrays(path, "network", _Header)
+def load_network(path: Path) -> tuple[Network, dict[str, Any]]:
+    """Return the network, and what its file says about it."""
+    header, arrays = read_arrays(path, "network", _Header)
     layers = take_layers(arrays, header.activations, str(path))
     if arrays:
         raise ModelError(f"Unexpected array {next(iter(arrays))!r}", str(path), "Train again")
@@ -429,7 +444,7 @@ def load_network(path: Path) -> tuple[Network, dict[str, Any], str]:
         )
     except ArgumentError as error:
         raise ModelError(error.what, str(path), "Train again: these parts do not belong together") from error
-    return network, header.about, digest
+    return network, header.about
 
 
 def take_layers(

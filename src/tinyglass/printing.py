@@ -362,7 +362,7 @@ def print_predictions(predictions: list[Prediction], network: Network) -> None:
         print("The outputs are no probabilities: only softmax makes them so.")
 
 
-def print_network(network: Network, run: Run | None, sha256: str, command: str) -> None:
+def print_network(network: Network, run: Run | None, command: str) -> None:
     """Print layers, every weight, settings, and the command that reproduces them."""
     from .core import describe
 
@@ -371,7 +371,7 @@ def print_network(network: Network, run: Run | None, sha256: str, command: str) 
 
     say(
         f"{'-'.join(map(str, network.sizes))} network, "
-        f"{network.n_weights} weights, {network.dtype}, SHA-256 {sha256}"
+        f"{network.n_weights} weights, {network.dtype}, SHA-256 {network.digest}"
     )
     if network.classes is not None:
         say(f"classes: {', '.join(network.classes)}; less sure than {network.threshold:g} is unknown")

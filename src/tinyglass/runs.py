@@ -168,7 +168,7 @@ class Run:
         ModelError
             If the file is damaged, changed, hostile, or not a run.
         """
-        header, arrays, _ = read_arrays(Path(path), "run", _RunHeader)
+        header, arrays = read_arrays(Path(path), "run", _RunHeader)
 
         def network(prefix: str) -> Network:
             layers = take_layers(arrays, header.activations, str(path), prefix)
@@ -264,7 +264,7 @@ def restore_checkpoint(path: Path, trainer: Any, settings: Settings, fingerprint
     ModelError
         If the file is damaged, changed, hostile, or not a checkpoint.
     """
-    header, arrays, _ = read_arrays(path, "checkpoint", _CheckpointHeader)
+    header, arrays = read_arrays(path, "checkpoint", _CheckpointHeader)
     anew = "or train anew without --resume"
     names = [
         name
@@ -307,5 +307,5 @@ def read_checkpoint(path: Path) -> tuple[Settings, dict[str, Any]]:
     ModelError
         If the file is damaged, changed, hostile, or not a checkpoint.
     """
-    header, _, _ = read_arrays(path, "checkpoint", _CheckpointHeader)
+    header, _ = read_arrays(path, "checkpoint", _CheckpointHeader)
     return header.settings, header.about

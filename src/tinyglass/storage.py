@@ -128,7 +128,8 @@ def make_folder(path: Path) -> None:
 # ---------------------------------------------------------------- arrays
 
 
-def _digest(header: bytes, arrays: Mapping[str, np.ndarray]) -> str:
+def digest_of(header: bytes, arrays: Mapping[str, np.ndarray]) -> str:
+    """Return the SHA-256 of arrays with their header, in hexadecimal."""
     digest = hashlib.sha256(header)
     for name in sorted(arrays):
         array = np.ascontiguousarray(arrays[name])
@@ -137,8 +138,8 @@ def _digest(header: bytes, arrays: Mapping[str, np.ndarray]) -> str:
     return digest.hexdigest()
 
 
-def write_arrays(path: Path, kind: str, header: Any, arrays: Mapping[str, np.ndarray]) -> str:
-    """Write arrays with a header, atomically, and return their SHA-256 in hexadecimal.
+def write_arrays(path: Path, kind: str, header: Any, arrays: Mapping[str, np.ndarray]) -> None:
+    """Write arrays with a header, atomically.
 
     Parameters
     ----------
@@ -150,12 +151,11 @@ def write_arrays(path: Path, kind: str, header: Any, arrays: Mapping[str, np.nda
     from safetensors.numpy import save
 
     text = msgspec.json.encode(header)
-    digest = _digest(text, arrays)
+    digest = digest_of(text, arrays)
     envelope = {"kind": kind, "version": FORMAT_VERSION, "sha256": digest, "header": text.decode()}
     metadata = {"tinyglass": msgspec.json.encode(envelope).decode()}
     content = save({name: np.ascontiguousarray(array) for name, array in arrays.items()}, metadata)
     write_atomically(path, content)
-    return digest
 
 
 class _Envelope(msgspec.Struct):
@@ -165,8 +165,8 @@ class _Envelope(msgspec.Struct):
     header: str
 
 
-def read_arrays(path: Path, kind: str, header_type: type) -> tuple[Any, dict[str, np.ndarray], str]:
-    """Return the header, the arrays and their SHA-256 from a file that `write_arrays` wrote.
+def read_arrays(path: Path, kind: str, header_type: type) -> tuple[Any, dict[str, np.ndarray]]:
+    """Return the header and the arrays from a file that `write_arrays` wrote.
 
     Raises
     ------
@@ -203,10 +203,10 @@ def read_arrays(path: Path, kind: str, header_type: type) -> tuple[Any, dict[str
             "Use the tinyglass that wrote it, or train again",
         )
     header = envelope.header.encode()
-    if _digest(header, arrays) != envelope.sha256:
+    if digest_of(header, arrays) != envelope.sha256:
         raise refuse("The SHA-256 does not match: the file was changed after it was written")
     try:
-        return msgspec.json.decode(header, type=header_type), arrays, envelope.sha256
+        return msgspec.json.decode(header, type=header_type), arrays
     except (msgspec.MsgspecError, RecursionError) as error:
         raise refuse(f"The header is not valid ({error})") from error
 

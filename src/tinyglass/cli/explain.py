@@ -137,7 +137,7 @@ def _of_prediction(options: argparse.Namespace) -> Explanation:
     refuse_given(
         options, "for a prediction", *OF_A_STEP, "as_printed", "check_gradients", "exact", "recordings"
     )
-    network, _, _ = load_model(Path(options.target))
+    network, _ = load_model(Path(options.target))
     with progress_bar() as (bar, _):
         recordings = read_chosen(reading_of(options), options.predict, bar)
     style = style_of(options)

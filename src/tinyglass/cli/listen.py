@@ -48,7 +48,7 @@ def listen_verb(options: argparse.Namespace) -> int:
     from ..board.takes import Wanted
     from .heard import shown_as
 
-    network, _, _ = load_model(options.model)
+    network, _ = load_model(options.model)
     if options.threshold is not None and not 0 <= options.threshold <= 1:
         raise ArgumentError(
             f"Expected a number from 0 to 1, found {options.threshold}", "--threshold", "Give such a number"

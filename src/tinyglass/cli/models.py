@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from ..runs import Run
 
 
-def load_model(path: Path) -> tuple[Network, dict[str, Any], str]:
-    """Return the network, what its file says about it, and the file's SHA-256.
+def load_model(path: Path) -> tuple[Network, dict[str, Any]]:
+    """Return the network, and what its file says about it.
 
     Parameters
     ----------

@@ -32,7 +32,7 @@ def predict_verb(options: argparse.Namespace) -> int:
     """Say what recordings are."""
     from ..prediction import predict
 
-    network, _, sha256 = load_model(options.model)
+    network, _ = load_model(options.model)
     if options.threshold is not None and not 0 <= options.threshold <= 1:
         raise ArgumentError(
             f"Expected a number from 0 to 1, found {options.threshold}", "--threshold", "Give such a number"
@@ -45,7 +45,7 @@ def predict_verb(options: argparse.Namespace) -> int:
                 "predictions": [prediction_facts(p, network) for p in predictions],
                 "classes": None if network.classes is None else list(network.classes),
                 "threshold": network.threshold if options.threshold is None else options.threshold,
-                "sha256": sha256,
+                "sha256": network.digest,
             }
         )
         return 0

@@ -26,7 +26,7 @@ def show_verb(options: argparse.Namespace) -> int:
 
     from ..runs import Run
 
-    network, about, sha256 = load_model(options.model)
+    network, about = load_model(options.model)
     run_path = path_of_run(options.model)
     run = Run.load(run_path) if run_path.exists() else None
     if run is not None and not same_network(run.network, network):
@@ -54,7 +54,7 @@ def show_verb(options: argparse.Namespace) -> int:
             "precision": network.dtype.name,
             "threshold": network.threshold,
             "n_weights": network.n_weights,
-            "sha256": sha256,
+            "sha256": network.digest,
             "fingerprint": about.get("fingerprint"),
         }
         if run is not None:
@@ -67,5 +67,5 @@ def show_verb(options: argparse.Namespace) -> int:
             }
         print_json(facts)
         return 0
-    print_network(network, run, sha256, "" if run is None else reproduce(run, folder))
+    print_network(network, run, "" if run is None else reproduce(run, folder))
     return 0

@@ -21,7 +21,7 @@ def test_verb(options: argparse.Namespace) -> int:
     """Score a network on labelled recordings."""
     from ..evaluation import score_network
 
-    network, _, sha256 = load_model(options.model)
+    network, _ = load_model(options.model)
     recordings = read_asked(options)
     score = score_network(network, recordings)
     if options.json:
@@ -34,7 +34,7 @@ def test_verb(options: argparse.Namespace) -> int:
             facts |= {"classes": list(score.classes), "confusion": score.confusion.tolist()}
         else:
             facts["mean_absolute_error"] = score.mean_absolute_error
-        print_json(facts | {"sha256": sha256})
+        print_json(facts | {"sha256": network.digest})
         return 0
     print_table(score_rows(score, len(recordings)), f"{options.model} on {options.path}")
     if score.classes is not None:

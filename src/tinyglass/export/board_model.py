@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
 import statistics
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
-import msgspec
 import numpy as np
 
 from ..errors import ArgumentError, nearest
-from ..network import Network, Preparation, load_network, network_arrays
+from ..network import Network, Preparation, load_network
 from ..prediction import UNKNOWN, as_rows
 from ..preparation import cut, expected_outputs, prepare_pieces
 from ..recordings import Recording
@@ -196,9 +194,10 @@ def make_board_model(
         )
     about: dict[str, object] = {}
     if isinstance(model, Network):
-        network, digest = model, _digest(model)
+        network = model
     else:
-        network, about, digest = load_network(Path(model))
+        network, about = load_network(Path(model))
+    digest = network.digest  # as it was trained
     network = in_float32(network)
     p = network.preparation or _bare(network)
     if inputs is None and recordings:
@@ -210,7 +209,7 @@ def make_board_model(
     pieces = readings_of(p, n_readings, recordings)
     if not len(pieces) and inputs is not None and network.preparation is None:
         pieces = np.asarray(inputs, np.float64)[:, None]
-    quantized = agreement = None
+    board = BoardModel(network, digest, "float32", p, n_readings, None, None, np.empty(0))
     if precision == "int8":
         if inputs is None or not len(inputs):
             raise ArgumentError(
@@ -218,12 +217,11 @@ def make_board_model(
                 "the export",
                 "Name those the network was trained on: --recordings PATH",
             )
-        quantized = quantize(network, inputs)
-        agreement = _compare(network, quantized, inputs, recordings, p)
+        board = replace(board, precision="int8", quantized=quantize(network, inputs))
+        agreement = _compare(board, inputs, _expected(network, recordings, p))
         _refuse_costly(agreement, network.classes is None)
-    board = BoardModel(network, digest, precision, p, n_readings, quantized, agreement, np.empty(0))
-    object.__setattr__(board, "readings", _choose_vectors(board, pieces))
-    return board
+        board = replace(board, agreement=agreement)
+    return replace(board, readings=_choose_vectors(board, pieces))
 
 
 def _refuse_other_length(p: Preparation, n_readings: int | None) -> None:
@@ -249,15 +247,6 @@ def _refuse_extremes(network: Network, p: Preparation) -> None:
             "the preparation",
             "Scale the recordings, and train again",
         )
-
-
-def _digest(network: Network) -> str:
-    meaning = (network.classes, network.input_names, network.threshold, network.temperature)
-    digest = hashlib.sha256(msgspec.json.encode((meaning, network.preparation)))
-    for name, array in network_arrays(network).items():
-        digest.update(f"{name} {array.dtype} {array.shape}".encode())
-        digest.update(np.ascontiguousarray(array).data)
-    return digest.hexdigest()
 
 
 def _bare(network: Network) -> Preparation:
@@ -292,33 +281,33 @@ def readings_of(p: Preparation, n_readings: int, recordings: Sequence[Recording]
     return np.array(chosen).reshape(len(chosen), *shape)
 
 
-def _compare(
-    network: Network,
-    quantized: QuantizedNetwork,
-    inputs: np.ndarray,
-    recordings: Sequence[Recording],
-    p: Preparation,
-) -> Agreement:
-    exact = last_sums(network, np.asarray(inputs, np.float32))
-    whole = quantized_sums(quantized, quantize_inputs(quantized.inputs, inputs))
-    expected = None
+def _expected(network: Network, recordings: Sequence[Recording], p: Preparation) -> np.ndarray | None:
+    """Return the outputs that were wanted of each recording or window; None where labels are missing."""
     known = network.classes and {*network.classes}
-    if recordings and all(r.label is not None and (not known or r.label in known) for r in recordings):
-        owner = prepare_pieces(recordings, p)[1]
-        expected = expected_outputs(recordings, network.classes)[owner]
-    if network.classes is not None:
-        one, other = exact.argmax(axis=1), whole.argmax(axis=1)
-        right = np.full(len(one), -1) if expected is None else expected.argmax(axis=1)
-        accuracies = [float((c == right).mean()) if expected is not None else np.nan for c in (one, other)]
-        return Agreement(len(one), float((one == other).mean()), *accuracies)
-    values = (
-        outputs_of(network, exact),
-        outputs_of(network, (whole * quantized.layers[-1].unit).astype(np.float32)),
+    if not recordings or not all(r.label is not None and (not known or r.label in known) for r in recordings):
+        return None
+    owner = prepare_pieces(recordings, p)[1]
+    return expected_outputs(recordings, network.classes)[owner]
+
+
+def _compare(model: BoardModel, inputs: np.ndarray, expected: np.ndarray | None) -> Agreement:
+    """Compare what a board answers in int8 with what it answers in float32, *unknown* included."""
+    assert model.quantized is not None
+    exact = _answers(
+        replace(model, quantized=None), last_sums(model.network, np.asarray(inputs, np.float32)), FLOAT32
     )
-    spread = float(values[0].std()) or 1.0
-    equal = 1 - float(np.abs(values[0] - values[1]).mean()) / spread
-    scores = [np.nan if expected is None else _r2(expected, v) for v in values]
-    return Agreement(len(exact), equal, *scores)
+    whole = _answers(
+        model, quantized_sums(model.quantized, quantize_inputs(model.quantized.inputs, inputs)), FLOAT32
+    )
+    if model.network.classes is not None:
+        equal = float((exact.classes == whole.classes).mean())
+        right = None if expected is None else expected.argmax(axis=1)
+        scores = [np.nan if right is None else float((a.classes == right).mean()) for a in (exact, whole)]
+    else:
+        spread = float(exact.outputs.std()) or 1.0
+        equal = 1 - float(np.abs(exact.outputs - whole.outputs).mean()) / spread
+        scores = [np.nan if expected is None else _r2(expected, a.outputs) for a in (exact, whole)]
+    return Agreement(len(inputs), equal, *scores)
 
 
 def _r2(expected: np.ndarray, values: np.ndarray) -> float:
@@ -327,14 +316,18 @@ def _r2(expected: np.ndarray, values: np.ndarray) -> float:
 
 
 def _refuse_costly(agreement: Agreement, regression: bool) -> None:
-    lost = agreement.accuracy_float32 - agreement.accuracy_int8
+    a = agreement
+    lost = a.accuracy_float32 - a.accuracy_int8
+    measure = "R²" if regression else "accuracy"
+    figures = f"{a.accuracy_int8:.3f} for {a.accuracy_float32:.3f}"
     if np.isnan(lost):
-        lost = 1 - agreement.equal
+        lost = 1 - a.equal
+        measure = "the answers' deviation" if regression else "agreement"
+        figures = "no labels say which answers are right"
     if lost > DEAREST:
-        measure = "R²" if regression else "accuracy"
         raise ArgumentError(
-            f"int8 costs {100 * lost:.1f} points of {measure} on {agreement.n} examples ({agreement.accuracy_int8:.3f} "
-            f"for {agreement.accuracy_float32:.3f}), and at most half a point is allowed",
+            f"int8 costs {100 * lost:.1f} points of {measure} on {a.n} examples ({figures}), "
+            "and at most half a point is allowed",
             "the export",
             "Export in float32, or train with scaled inputs (--scale standard) or more recordings",
         )
@@ -354,10 +347,13 @@ def _choose_vectors(board: BoardModel, pieces: np.ndarray) -> np.ndarray:
     if threshold and board.network.classes is not None:
         margin = np.minimum(margin, np.abs(ordered[:, -1] - threshold))
     clear = margin > 4 * TOLERANCE * np.maximum(1, np.abs(ordered[:, -1]))
-    order = np.lexsort((np.arange(len(exact)), answers.classes, ~clear))
-    order = order[: max(int(clear.sum()), 1)]
-    places = np.linspace(0, len(order) - 1, N_VECTORS).round().astype(int)
-    return exact[order[places]]
+    usable = np.flatnonzero(clear) if clear.any() else np.arange(1)
+    groups = [usable[answers.classes[usable] == place] for place in np.unique(answers.classes[usable])]
+    chosen: list[int] = []
+    for number, group in enumerate(groups[:N_VECTORS]):  # about as many of each class, spread over it
+        n = (N_VECTORS - len(chosen)) // (min(len(groups), N_VECTORS) - number)
+        chosen += group[np.linspace(0, len(group) - 1, n).round().astype(int)].tolist()
+    return exact[chosen]
 
 
 # ---------------------------------------------------------------- the self-test
