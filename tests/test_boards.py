@@ -145,6 +145,9 @@ def test_a_port_that_is_not_there_is_named_with_those_that_are(plugged_in):
         "There is no such port. In /dev/ttyACM0. "
         "Did you mean '/dev/ttyACM1'? Plugged in: /dev/ttyACM1, /dev/ttyS4, /dev/ttyUSB0."
     )
+    with pytest.raises(TinyglassError) as error:  # no port is like it
+        open_port("/dev/cu.usb")
+    assert "Did you mean" not in str(error.value)
 
 
 def test_a_port_that_is_not_there_and_none_that_is(monkeypatch):

@@ -1004,6 +1004,8 @@ def test_the_only_mounted_drive_is_found(deployed, backups, tmp_path, names):
         (["--to", "auto"], "a model to deploy, --recorder or --restore"),
         (["model", "--to", "auto", "--restore"], "a model to deploy, --recorder or --restore"),
         (["model", "--to", "auto", "--precision", "int9"], "Did you mean 'int8'?"),
+        (["--to", "auto", "--recorder", "proximty"], "Did you mean 'proximity'?"),
+        (["model", "--to", "auto", "--learning-rate", "0.1"], "no trainer is asked for"),
         (["--to", "/dev/ttyNONE", "--restore"], "There is no such port"),
         (["--to", "/dev/ttyNONE", "--restore", "--port", "COM1"], "--port means nothing"),
         (["--to", "none", "--restore"], "There is no such folder"),

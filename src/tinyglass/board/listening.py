@@ -129,7 +129,7 @@ class Listening:
             raise TinyglassError(
                 f"The board has sent no reading for {silent:.0f} seconds, after {self.n_readings}",
                 self.wire.name,
-                "Check the program on the board, or press its reset button",
+                "Check the program on the board, press its reset button, or wait longer: --timeout S",
             )
 
     def _of_stream(self, line: Line, windows: Windows) -> Iterator[Heard]:

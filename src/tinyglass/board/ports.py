@@ -185,7 +185,7 @@ def _known(path: str) -> str:
     known = [port.path for port in list_boards()]
     if not known:
         return "No board is plugged in: connect it with a cable that carries data, and look with: tinyglass boards"
-    alike = difflib.get_close_matches(path, known, n=1, cutoff=0.5)
+    alike = difflib.get_close_matches(path, known, n=1, cutoff=0.8)
     return (f"Did you mean {alike[0]!r}? " if alike else "") + "Plugged in: " + ", ".join(known)
 
 

@@ -9,9 +9,18 @@ import stat
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..board.programs import SENSORS
 from ..errors import ArgumentError, printable
+from ..export.targets import PRECISIONS
 from ..printing import print_json
-from .exporting import PRECISIONS, add_precision, check_name, model_path, training_recordings
+from .exporting import (
+    add_precision,
+    add_trainer,
+    check_name,
+    learning_rate_of,
+    model_path,
+    training_recordings,
+)
 from .options import AddVerb, add_json
 
 if TYPE_CHECKING:
@@ -44,14 +53,7 @@ def add_verb(add: AddVerb) -> None:
         metavar="S",
         help="proximity, accelerometer, gyroscope, motion, or template (default: by the network's channels)",
     )
-    verb.add_argument(
-        "--trainer",
-        metavar="PART",
-        help="add a trainer, by which the board adapts to its user: of the last layer (last) or of all (all)",
-    )
-    verb.add_argument(
-        "--learning-rate", type=float, default=0.01, metavar="R", help="of the trainer (default: 0.01)"
-    )
+    add_trainer(verb, "add a trainer, by which the board adapts to its user:")
     verb.add_argument(
         "--recorder",
         metavar="S",
@@ -96,6 +98,9 @@ def deploy_verb(options: argparse.Namespace) -> int:
         raise ArgumentError(
             "Expected a model to deploy, --recorder or --restore", "the command line", "Give one of the three"
         )
+    if options.recorder is not None:
+        check_name(options.recorder, SENSORS, "--recorder")
+    learning_rate_of(options)
     place = _find_place(options.to)
     by_port = not isinstance(place, Path)
     if by_port and options.port:
@@ -165,7 +170,7 @@ def _deploy(place: Path | str, options: argparse.Namespace) -> tuple[Placement, 
             n_readings=options.readings,
             sensor=options.sensor,
             trainer=options.trainer,
-            learning_rate=options.learning_rate,
+            learning_rate=learning_rate_of(options),
         )
         files, needs, selftest = artefact.files, artefact.needs, artefact.selftest
     settings: dict[str, Any] = {"needs": needs, "backups": options.backup, "dry_run": options.dry_run}

@@ -6,14 +6,20 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..export.targets import PRECISIONS, TARGETS
 from ..printing import print_json
-from .exporting import PRECISIONS, add_precision, check_name, model_path, training_recordings
+from .exporting import (
+    add_precision,
+    add_trainer,
+    check_name,
+    learning_rate_of,
+    model_path,
+    training_recordings,
+)
 from .options import AddVerb, add_json, add_model
 
 if TYPE_CHECKING:
     from ..export.exporting import Artefact
-
-TARGETS = ("circuitpython", "micropython", "c", "arduino", "platformio", "esp-idf", "onnx")
 
 
 def add_verb(add: AddVerb) -> None:
@@ -35,14 +41,7 @@ def add_verb(add: AddVerb) -> None:
         metavar="S",
         help="for Python: unrolled, loop, or ulab where the board may have it (default: by the size)",
     )
-    verb.add_argument(
-        "--trainer",
-        metavar="PART",
-        help="add a trainer, by which the board adapts to its user: of the last layer (last) or of all (all)",
-    )
-    verb.add_argument(
-        "--learning-rate", type=float, default=0.01, metavar="R", help="of the trainer (default: 0.01)"
-    )
+    add_trainer(verb, "add a trainer, by which the board adapts to its user:")
     add_json(verb)
 
 
@@ -62,7 +61,7 @@ def export_verb(options: argparse.Namespace) -> int:
         sensor=options.sensor,
         style=options.style,
         trainer=options.trainer,
-        learning_rate=options.learning_rate,
+        learning_rate=learning_rate_of(options),
     )
     if options.json:
         print_json(_facts(artefact, options.out))

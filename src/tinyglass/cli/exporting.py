@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import ArgumentError, nearest
+from ..export.targets import PRECISIONS
 from ..printing import MODEL
 from .models import open_run, path_of_run
 from .options import add_recordings_option, count
@@ -15,8 +16,6 @@ from .reading import trained_on
 
 if TYPE_CHECKING:
     from ..recordings import Recording
-
-PRECISIONS = ("float32", "int8")
 
 
 def add_precision(verb: argparse.ArgumentParser, default: str, more: Sequence[str] = ()) -> None:
@@ -35,6 +34,24 @@ def add_precision(verb: argparse.ArgumentParser, default: str, more: Sequence[st
         help="readings of a recording on the board, where the network takes any number "
         "(default: the recordings' median)",
     )
+
+
+def add_trainer(verb: argparse.ArgumentParser, text: str) -> None:
+    """Add --trainer and --learning-rate."""
+    verb.add_argument("--trainer", metavar="PART", help=f"{text} of the last layer (last) or of all (all)")
+    verb.add_argument("--learning-rate", type=float, metavar="R", help="of the trainer (default: 0.01)")
+
+
+def learning_rate_of(options: argparse.Namespace) -> float:
+    """Return the learning rate of the trainer, which is refused where there is none."""
+    if options.learning_rate is None:
+        return 0.01
+    if options.trainer is None:
+        raise ArgumentError(
+            "A learning rate is given, and no trainer is asked for", "--learning-rate", "Add --trainer last"
+        )
+    rate: float = options.learning_rate
+    return rate
 
 
 def check_name(name: str, known: Sequence[str], option: str) -> None:

@@ -134,6 +134,13 @@ def count(text: str) -> int:
     return int(text)
 
 
+def whole(text: str) -> int:
+    """Return the whole number of 0 or more that the text is."""
+    if not text.isdigit():
+        raise argparse.ArgumentTypeError(f"expected a whole number of 0 or more, found {text!r}")
+    return int(text)
+
+
 def labels(text: str) -> list[str]:
     """Return the labels between commas."""
     return [_unescaped(part) for part in re.split(r"(?<!\\),", text)]

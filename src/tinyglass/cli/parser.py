@@ -58,6 +58,7 @@ class _Parser(argparse.ArgumentParser):
 
     def parse_args(self, arguments: Any = None, namespace: Any = None) -> Any:
         options, unknown = self.parse_known_args(arguments, namespace)
+        _place_late_words(options, unknown)
         if unknown:
             word = unknown[0].split("=")[0]
             known = [name for name in options.parser._option_string_actions if name.startswith("--")]
@@ -78,6 +79,15 @@ class _Parser(argparse.ArgumentParser):
         error = ArgumentError(what, "the command line", mend if "?" in mend else f"See {self.prog} --help")
         print(f"tinyglass: {error}", file=sys.stderr)
         sys.exit(2)
+
+
+def _place_late_words(options: argparse.Namespace, unknown: list[str]) -> None:
+    """Give words that follow an option to the arguments that may be left out, which argparse took for left out."""
+    if any(word.startswith("-") for word in unknown):
+        return
+    for action in options.parser._get_positional_actions():
+        if unknown and action.nargs == "?" and getattr(options, action.dest) is action.default:
+            setattr(options, action.dest, options.parser._get_value(action, unknown.pop(0)))
 
 
 def make_parser() -> _Parser:

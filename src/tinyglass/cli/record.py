@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from ..errors import ArgumentError
-from .options import AddVerb, count, labels
+from .options import AddVerb, count, labels, whole
 
 
 def add_verb(add: AddVerb) -> None:
@@ -37,7 +37,7 @@ def add_verb(add: AddVerb) -> None:
         help="it begins when the signal moves by more than this (boards that print numbers)",
     )
     group.add_argument(
-        "--countdown", type=int, default=3, metavar="S", help="seconds before it begins (default: 3)"
+        "--countdown", type=whole, default=3, metavar="S", help="seconds before it begins (default: 3)"
     )
     add_channels(group)
     for name, meaning in (("person", "who moves"), ("session", "when"), ("device", "with which board")):

@@ -6,8 +6,9 @@ import argparse
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
+from ..export.targets import PRECISIONS
 from ..printing import print_grid, print_json
-from .exporting import PRECISIONS, check_name, model_path
+from .exporting import check_name, model_path
 from .options import AddVerb, add_json, add_model, count
 
 if TYPE_CHECKING:

@@ -9,9 +9,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ArgumentError, printable
+from ..export.targets import FORMS, PRECISIONS, TARGETS
 from ..printing import print_grid, print_json, progress_bar
-from .export import TARGETS
-from .exporting import PRECISIONS, add_precision, check_name, model_path, training_recordings
+from .exporting import (
+    add_precision,
+    add_trainer,
+    check_name,
+    learning_rate_of,
+    model_path,
+    training_recordings,
+)
 from .models import load_model
 from .options import AddVerb, add_json, add_model, add_reading
 from .reading import read_asked
@@ -45,22 +52,16 @@ def add_verb(add: AddVerb) -> None:
         action="store_true",
         help="print also what CircuitPython will print for each recording, by the model of its 30-bit floats",
     )
-    verb.add_argument(
-        "--trainer",
-        metavar="PART",
-        help="let a trainer of the last layer (last) or of all learn the recordings, and compare every step, instead",
-    )
-    verb.add_argument(
-        "--learning-rate", type=float, default=0.01, metavar="R", help="of the trainer (default: 0.01)"
-    )
+    add_trainer(verb, "let a trainer learn the recordings, and compare every step, instead:")
     add_reading(verb)
     add_json(verb)
 
 
 def verify_verb(options: argparse.Namespace) -> int:
     """Run a network wherever it can be run, and compare with the PC."""
-    from ..export.verifying import FORMS, examples_of, verify_model
+    from ..export.verifying import examples_of, verify_model
 
+    learning_rate_of(options)
     load_model(options.model)  # before anything else is said about it
     check_name(options.precision, (*PRECISIONS, "both"), "--precision")
     if options.target is not None:
@@ -140,18 +141,19 @@ def _verify_trainer(
 ) -> int:
     """Let trainers learn the recordings, and compare every step with the PC's."""
     from ..export.board_model import make_board_model
-    from ..export.c.trainer import trainer_note
+    from ..export.exporting import trainer_note
     from ..export.learning import check_trainer
     from ..export.verifying_learning import verify_trainer
 
     model = make_board_model(model_path(options.model), "float32", recordings, n_readings=options.readings)
-    check_trainer(model, options.trainer, options.learning_rate)
+    learning_rate = learning_rate_of(options)
+    check_trainer(model, options.trainer, learning_rate)
     with progress_bar() as (show, _):
         verified, missing = verify_trainer(
             model,
             recordings,
             options.trainer,
-            options.learning_rate,
+            learning_rate,
             forms,
             lambda share: show("learning", share),
         )
@@ -177,7 +179,9 @@ def _verify_trainer(
     for v in verified:
         if v.fault:
             print(printable(f"{v.title}: {v.fault}"))
-    print(trainer_note(model, options.trainer))
+    for form, target in (("python", "micropython"), ("c", "c")):
+        if form in forms:
+            print(trainer_note(model, target, options.trainer))
     for executor in missing:
         print(f"{executor.title} is missing; to have it: {executor.install}")
     return 0 if right else WRONG

@@ -20,8 +20,8 @@ from .computing import last_sums, outputs_of, prepared
 from .floats import FLOAT32, Floats
 from .quantized import QuantizedNetwork, quantize_inputs, quantize_readings, quantized_sums
 from .quantizing import in_float32, quantize
+from .targets import PRECISIONS
 
-PRECISIONS = ("float32", "int8")
 N_VECTORS = 8
 DEAREST = 0.005  # share of accuracy that int8 may cost
 TOLERANCE = 1e-4  # of float outputs, times the largest if that is above 1

@@ -24,15 +24,15 @@ from .board_model import (
     selftest_line,
 )
 from .c import projects
-from .c.trainer import c_trainer, trainer_note
+from .c.trainer import c_trainer
+from .c.trainer import trainer_note as c_trainer_note
 from .learning import check_trainer
 from .python.files import drivers_of, program_name
 from .sizes import cost_line
+from .targets import FORMS, TARGETS
 
 if TYPE_CHECKING:
     from ..recordings import Recording
-
-TARGETS = ("circuitpython", "micropython", "c", "arduino", "platformio", "esp-idf", "onnx")
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,12 +121,7 @@ def export_network(
     """
     if target not in TARGETS:
         raise ArgumentError(f"Unknown target {target!r}", "the export", nearest(target, list(TARGETS)))
-    if target == "onnx" and precision != "float32":
-        raise ArgumentError("ONNX is exported in float32 only", "the export", "Leave out --precision")
-    if target == "onnx" and trainer is not None:
-        raise ArgumentError(
-            "There is no trainer for ONNX", "the export", "Leave out --trainer, or choose another target"
-        )
+    _refuse_what_has_no_effect(target, precision, sensor, style, trainer)
     board_model = make_board_model(model, precision, recordings, inputs, n_readings)
     if trainer is not None:
         check_trainer(board_model, trainer, learning_rate)
@@ -136,9 +131,27 @@ def export_network(
         notes += ("The eight test vectors are made up, as no recordings were at hand (--recordings PATH).",)
     if trainer is not None:
         files |= _trainer_files(board_model, target, trainer, learning_rate)
-        notes += (_trainer_note(board_model, target, trainer),)
+        notes += (trainer_note(board_model, target, trainer),)
     kept = () if out is None else write_files(files, Path(out))
     return Artefact(target, files, board_model, selftest_line(board_model), needs, kept, notes)
+
+
+def _refuse_what_has_no_effect(
+    target: str, precision: str, sensor: str, style: str, trainer: str | None
+) -> None:
+    if FORMS[target] == "onnx" and precision != "float32":
+        raise ArgumentError("ONNX is exported in float32 only", "the export", "Leave out --precision")
+    if FORMS[target] == "onnx" and trainer is not None:
+        raise ArgumentError(
+            "There is no trainer for ONNX", "the export", "Leave out --trainer, or choose another target"
+        )
+    for option, value in (("--sensor", sensor), ("--style", style)):
+        if FORMS[target] != "python" and value != "auto":
+            raise ArgumentError(
+                f"{option} {value} is for CircuitPython and MicroPython, and the target is {target}",
+                "the export",
+                f"Leave out {option}, or choose another target",
+            )
 
 
 def recorder_files(target: str, sensor: str) -> tuple[dict[str, bytes], tuple[str, ...]]:
@@ -169,7 +182,7 @@ def _files(
         bare = model.network.preparation is None
         content = to_onnx(model.network, n_readings=None if bare else model.n_readings, digest=model.digest)
         return {"model.onnx": content, "test_vectors.json": _test_vectors(model)}, ()
-    if target in ("circuitpython", "micropython"):
+    if FORMS[target] == "python":
         from .python.files import python_files
 
         return python_files(model, target, sensor, style)
@@ -195,9 +208,10 @@ def _test_vectors(model: BoardModel) -> bytes:
     return msgspec.json.encode(facts) + b"\n"
 
 
-def _trainer_note(model: BoardModel, target: str, part: str) -> str:
-    if target not in ("circuitpython", "micropython"):
-        return trainer_note(model, part)
+def trainer_note(model: BoardModel, target: str, part: str) -> str:
+    """Return what a trainer needs of a board's memory, in words."""
+    if FORMS[target] != "python":
+        return c_trainer_note(model, part)
     from .python.trainer_file import python_trainer_memory
 
     return f"trainer: about {python_trainer_memory(model):,} bytes of memory on the board, besides the model"
@@ -205,7 +219,7 @@ def _trainer_note(model: BoardModel, target: str, part: str) -> str:
 
 def _trainer_files(model: BoardModel, target: str, part: str, learning_rate: float) -> dict[str, bytes]:
     """Return the trainer, beside the model wherever that stands."""
-    if target in ("circuitpython", "micropython"):
+    if FORMS[target] == "python":
         from .python.trainer_file import python_trainer
 
         return {"trainer.py": python_trainer(model, part=part, learning_rate=learning_rate).encode()}

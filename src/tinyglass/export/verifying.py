@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 
@@ -19,16 +20,7 @@ from .executors.onnx_runtime import places_of
 from .executors.table import EXECUTORS, Executor
 from .floats import FLOAT30, FLOAT30_REFILLED, FLOAT32, Floats
 
-FORMS = {
-    "circuitpython": "python",
-    "micropython": "python",
-    "c": "c",
-    "arduino": "c",
-    "platformio": "c",
-    "esp-idf": "c",
-    "onnx": "onnx",
-}
-"""What of an artefact is run to verify a target."""
+V = TypeVar("V")
 MOST_READINGS = 65_535  # of one prediction
 MODELLED = {
     "CircuitPython": FLOAT30,
@@ -145,25 +137,35 @@ def verify_model(
     ('CPython', True)
     """
     usable = [e for e in EXECUTORS if e.form in forms and (e.form != "onnx" or model.quantized is None)]
-    missing = [executor for executor in usable if not executor.is_there()]
-    verified = []
-    for number, executor in enumerate(usable):
-        progress(number / len(usable))
-        if executor in missing:
-            continue
+
+    def verify(executor: Executor) -> Verified:
         try:
             answers = executor.run(model, examples.readings)
         except TinyglassError as error:
             harmless = isinstance(error, TooLargeError)
-            verified.append(Verified(executor.title, model.precision, sound=harmless, fault=str(error)))
-            continue
+            return Verified(executor.title, model.precision, sound=harmless, fault=str(error))
         foretold = None if executor.floats is None else foretell(model, examples, executor.floats)
-        verified.append(_compared(executor.title, model, examples, answers, foretold))
-    progress(1.0)
+        return _compared(executor.title, model, examples, answers, foretold)
+
+    verified, missing = verify_everywhere(usable, verify, progress)
     if "python" in forms:
         for title, floats in MODELLED.items():
             answers = foretell(model, examples, floats)
             verified.append(_compared(f"{title}, model", model, examples, answers, None))
+    return verified, missing
+
+
+def verify_everywhere(
+    executors: Sequence[Executor], verify: Callable[[Executor], V], progress: Callable[[float], None]
+) -> tuple[list[V], list[Executor]]:
+    """Return what `verify` says of each executor that is here, and those that are missing."""
+    missing = [executor for executor in executors if not executor.is_there()]
+    verified = []
+    for number, executor in enumerate(executors):
+        progress(number / len(executors))
+        if executor not in missing:
+            verified.append(verify(executor))
+    progress(1.0)
     return verified, missing
 
 

@@ -20,7 +20,7 @@ from .executors.pythons import learn_in_python
 from .executors.table import EXECUTORS, Executor
 from .floats import FLOAT32, Floats
 from .learning import targets, trained_layers, trained_on_board
-from .verifying import examples_of
+from .verifying import examples_of, verify_everywhere
 
 STEP_TOLERANCE = 2e-6
 """Of a weight, times the largest change of the step or weight: two roundings of float32 and a few of sums."""
@@ -84,12 +84,8 @@ def verify_trainer(
         offset, scale = np.float32(p.answer_offset), np.float32(p.answer_scale)
         expected = ((quantities.astype(np.float32) - offset) / scale)[:, None].astype(np.float64)
     usable = [executor for executor in EXECUTORS if executor.form in forms and executor.form != "onnx"]
-    missing = [executor for executor in usable if not executor.is_there()]
-    verified = []
-    for number, executor in enumerate(usable):
-        progress(number / len(usable))
-        if executor in missing:
-            continue
+
+    def verify(executor: Executor) -> VerifiedSteps:
         try:
             if executor.feed is not None:
                 program = learning(model, part, learning_rate, examples.readings, quantities)
@@ -102,17 +98,14 @@ def verify_trainer(
                 )
         except TinyglassError as error:
             harmless = isinstance(error, TooLargeError)
-            verified.append(VerifiedSteps(executor.title, sound=harmless, fault=str(error)))
-            continue
+            return VerifiedSteps(executor.title, sound=harmless, fault=str(error))
         floats = executor.floats or FLOAT32
         heard = np.concatenate([prepared(p, readings[None], floats) for readings in examples.readings])
-        verified.append(
-            _compared(
-                executor, model.network, weights, inputs, heard, expected, learning_rate, part, cost, floats
-            )
+        return _compared(
+            executor, model.network, weights, inputs, heard, expected, learning_rate, part, cost, floats
         )
-    progress(1.0)
-    return verified, missing
+
+    return verify_everywhere(usable, verify, progress)
 
 
 def rows_of(network: Network, part: str) -> np.ndarray:
