@@ -21,7 +21,7 @@ from conftest import unmeasured, wait_for
 from test_saving import check_same
 from tinyglass import ArgumentError, RecordingError, TinyglassError, read_recordings
 from tinyglass.board.recording import record
-from tinyglass.board.recording_folder import save, take_slot, undo
+from tinyglass.board.recording.folder import save, take_slot, undo
 from wires import (
     FakeBoard,
     Over,

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from tinyglass import TinyglassError
 from tinyglass.board.python_board import reading_program
 from tinyglass.board.reading import Account, Form, find_form, measure_rate, reading_in, roundest
-from tinyglass.board.recording_folder import LONGEST_NAME, RESERVED, folder_name
+from tinyglass.board.recording.folder import LONGEST_NAME, RESERVED, folder_name
 from tinyglass.board.sources import Kit, lines_source
 from tinyglass.board.takes import CourseTake, KitTake, LinesTake, Printout, Wanted
 from tinyglass.board.wire import LONGEST_LINE, Cutter, Line
@@ -410,7 +410,7 @@ def test_nasty_labels_have_harmless_names(label, tmp_path):
         "takes",
         "sources",
         "python_board",
-        "recording_folder",
+        "recording.folder",
         "recording",
         "windows",
         "listening",

@@ -14,7 +14,7 @@ from .curves import curve, drawing, draws, print_sentence
 from .keys import Keys
 
 if TYPE_CHECKING:
-    from ..board.guide import Guide, Prompt
+    from ..board.recording.guide import Guide, Prompt
     from ..board.takes import Row, Take
     from ..recordings import Recording
 

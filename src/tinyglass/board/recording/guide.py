@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from ..recordings import Recording
-from .takes import Row, Take
+from ...recordings import Recording
+from ..takes import Row, Take
 
 
 @dataclass(frozen=True)

@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ..errors import ArgumentError, nearest
-from .finding import SOURCES
+from ...errors import ArgumentError, nearest
+from ..finding import SOURCES
+from ..ports import BAUD
+from ..takes import Wanted
+from .folder import check_text
 from .guide import Guide, Silence
-from .ports import BAUD
-from .recording_folder import check_text
 from .session import Session
-from .takes import Wanted
 
 
 @dataclass(frozen=True)

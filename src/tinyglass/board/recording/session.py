@@ -11,19 +11,19 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..errors import ArgumentError, TinyglassError
-from .finding import find_source
+from ...errors import ArgumentError, TinyglassError
+from ..finding import find_source
+from ..ports import open_port
+from ..reading import reading_in
+from ..sources import Course, Lines, Source
+from ..takes import Take
+from ..wire import Line, UnpluggedError, Wire
+from .folder import Slot, take_slot
 from .guide import Guide, Prompt
 from .keeping import LOOK, Keeper
-from .ports import open_port
-from .reading import reading_in
-from .recording_folder import Slot, take_slot
-from .sources import Course, Lines, Source
-from .takes import Take
-from .wire import Line, UnpluggedError, Wire
 
 if TYPE_CHECKING:
-    from .recording import Plan
+    from . import Plan
 
 COME_BACK = 0.3  # seconds between looks for a board that has gone
 

@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..errors import RecordingError, StorageError
-from ..recordings import Recording
+from ...errors import RecordingError, StorageError
+from ...recordings import Recording
+from ..reading import Rate, measure_rate
+from ..sources import Source
+from ..takes import Printout, Row, Take
+from .folder import Slot, save, take_slot, undo
 from .guide import Guide, Prompt
-from .reading import Rate, measure_rate
-from .recording_folder import Slot, save, take_slot, undo
-from .sources import Source
-from .takes import Printout, Row, Take
 
 if TYPE_CHECKING:
-    from .recording import Plan
+    from . import Plan
 
 LOOK = 0.05  # seconds that one look at the wire, or for a key, takes
 ATTEMPTS = 3  # recordings in a row that may fail where nobody is there to be asked

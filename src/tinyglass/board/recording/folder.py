@@ -22,9 +22,9 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ..errors import ArgumentError, StorageError
-from ..recordings import Recording
-from ..storage import make_folder
+from ...errors import ArgumentError, StorageError
+from ...recordings import Recording
+from ...storage import make_folder
 
 RAW, UNDONE, INCOMPLETE = "__raw", "__undone", "__incomplete"
 LONGEST_NAME = 100  # bytes; file systems take 255
@@ -165,7 +165,7 @@ def save(slot: Slot, recording: Recording, complete: bool = True) -> Path:
     StorageError
         If the disk is full or refuses; it may be called again.
     """
-    from ..recordings.saving import save_recordings
+    from ...recordings.saving import save_recordings
 
     slot.finish()
     path = slot.path if complete else slot.incomplete
