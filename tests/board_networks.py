@@ -49,7 +49,7 @@ def random_preparation(
     n_steps: int,
     window: bool,
 ) -> Preparation:
-    """Return a preparation with random offsets and scales."""
+    """Return a preparation with random offsets and scales, or none."""
     n_features = count_features(kinds, n_channels)
 
     def numbers(n: int, low: float, high: float) -> tuple[float, ...]:
@@ -60,8 +60,8 @@ def random_preparation(
         ("m/s²",) * n_channels,
         n_steps,
         n_steps != n_readings,
-        numbers(n_channels, -20, 20),
-        numbers(n_channels, 0.1, 9),
+        numbers(n_channels, -20, 20) if random.random() < 0.75 else (0.0,) * n_channels,
+        numbers(n_channels, 0.1, 9) if random.random() < 0.75 else (1.0,) * n_channels,
         rate_hz=50.0,
         inputs=kinds,
         feature_offset=numbers(n_features, -2, 2),

@@ -4,6 +4,7 @@ import re
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,10 +17,12 @@ from tinyglass.export import board_model as making
 from tinyglass.export.board_model import board_answers, make_board_model, selftest_line
 from tinyglass.export.c.header import c_header
 from tinyglass.export.c.literals import float_literal
+from tinyglass.export.c.trainer import c_trainer
 from tinyglass.export.describing import in_comment
 from tinyglass.export.executors.compiling import CompilerError
 from tinyglass.export.executors.table import EXECUTORS
 from tinyglass.export.floats import exp32
+from tinyglass.export.sizes import cost_line
 from tinyglass.export.verifying import Examples, foretell
 
 STRICT = ["-Wall", "-Wextra", "-Wpedantic", "-Werror"]
@@ -147,6 +150,8 @@ COMPILERS = {
     "sanitizers": ["gcc", "-std=c99", "-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover"],
     "the C library": ["gcc", "-std=c99", "-DMODEL_LIBM"],
     "fused multiply-add": ["gcc", "-std=gnu99", "-O3", "-march=native", "-ffp-contract=fast"],
+    "fused, clang": ["clang", "-std=c99", "-O3", "-march=native", "-ffp-contract=on"],
+    "fused, clang++": ["clang++", "-x", "c++", "-std=c++17", "-O3", "-march=native", "-ffp-contract=on"],
 }
 
 
@@ -156,7 +161,7 @@ def compile_and_run(folder, command, source, *more):
         [*command, source, "-o", str(target), *more], cwd=folder, capture_output=True, text=True
     )
     assert made.returncode == 0, made.stderr
-    ran = subprocess.run([str(target)], capture_output=True)
+    ran = subprocess.run([str(target)], capture_output=True, stdin=subprocess.DEVNULL)
     assert ran.returncode == 0, ran.stderr.decode()
     return ran.stdout
 
@@ -201,17 +206,106 @@ def test_a_changed_weight_fails_the_self_test(tmp_path):
         compile_and_run(tmp_path, ["gcc", "-std=c99", *STRICT], "main.c")
 
 
-def test_two_networks_with_names_of_their_own_live_in_one_program(tmp_path):
-    here("gcc")
-    for name, sizes in (("wave", (3, 2, 2)), ("knock", (4, 3, 3))):
-        network = random_network(np.random.default_rng(1), sizes, classes=tuple("abc"[: sizes[-1]]))
-        (tmp_path / f"{name}.h").write_text(c_header(make_board_model(network), name=name))
+@pytest.mark.parametrize("compiler", [["gcc", "-std=c99"], ["g++", "-std=c++11", "-x", "c++"]])
+def test_two_networks_with_names_of_their_own_live_in_one_program(compiler, tmp_path):
+    if shutil.which(compiler[0]) is None:
+        pytest.skip(f"{compiler[0]} is missing")
+    random, lines = np.random.default_rng(1), []
+    labels = {"wave": ("model_a", 'MODEL_b"'), "knock_2": ("model_label(place)", "x", "knock_2_c")}
+    program = ""
+    for name, classes in labels.items():
+        p = random_preparation(random, ("raw", "summary"), 2, 6, 6, False)
+        network = random_network(random, (p.n_inputs, 4, len(classes)), classes=classes, preparation=p)
+        model = make_board_model(network)
+        (tmp_path / f"{name}.h").write_text(c_header(model, name=name))
+        (tmp_path / f"{name}_trainer.h").write_text(c_trainer(model, "all", 0.1, name))
+        answers = board_answers(model, model.readings)
+        place, other = int(answers.classes[0]), 1 - int(answers.classes[0] == 1)
+        lines.append(selftest_line(model).split(" ", 3)[3] + f" {place} {classes[place]} {other}")
+        program += (
+            f"{{\n    static struct {name}_trainer t;\n    float out[{name.upper()}_N_OUTPUTS];\n    uint32_t h;\n"
+            f"    float e;\n    int i;\n    const int passed = {name}_selftest(&h, &e);\n"
+            f"    const int place = {name}_predict_raw({name}_test_readings, out);\n    {name}_trainer_start(&t);\n"
+            f"    for (i = 0; i < 500; ++i)\n"
+            f"        {name}_trainer_learn_readings(&t, {name}_test_readings, 6, {other}, 0.1f);\n"
+            f'    printf("%d/8 hash=%08x %d %s %d\\n", passed, (unsigned)h, place, {name}_label(place), '
+            f"{name}_trainer_predict_readings(&t, {name}_test_readings, 6, out));\n}}\n"
+        )
+    headers = "".join(f'#include "{name}_trainer.h"\n#include "{name}.h"\n' for name in labels)
     (tmp_path / "main.c").write_text(
-        '#include "wave.h"\n#include "knock.h"\n'
-        "int main(void) {\n    const float x[4] = {0.1f, 0.2f, 0.3f, 0.4f};\n"
-        "    return wave_predict(x) >= WAVE_N_OUTPUTS || knock_predict(x) >= KNOCK_N_OUTPUTS;\n}\n"
+        f"{headers}#include <stdio.h>\nint main(void) {{\n{program}return 0;\n}}\n"
     )
-    compile_and_run(tmp_path, ["gcc", "-std=c99", *STRICT], "main.c")
+    said = compile_and_run(tmp_path, [*compiler, *STRICT], "main.c").decode().splitlines()
+    assert said == lines
+
+
+@pytest.mark.parametrize("name", ["", "Wave", "2waves", "a-b", "a__b", "_a", "a_", "wave*/", "x" * 31])
+def test_a_name_that_cannot_begin_names_in_c_is_refused(name):
+    model = make_board_model(random_network(np.random.default_rng(0), (3, 2), classes=("a", "b")))
+    with pytest.raises(ArgumentError, match="cannot begin"):
+        c_header(model, name=name)
+    with pytest.raises(ArgumentError, match="cannot begin"):
+        c_trainer(model, "all", 0.1, name)
+
+
+FUSED = (
+    "float fused(float a, float b, float c);\nfloat fused(float a, float b, float c) { return a * b + c; }\n"
+)
+
+
+@pytest.mark.parametrize("compiler", ["clang", "gcc"])
+@pytest.mark.parametrize("setting", ["on", "off"])
+def test_how_the_user_s_own_products_are_rounded_is_left_alone(compiler, setting, tmp_path):
+    if shutil.which(compiler) is None:
+        pytest.skip(f"{compiler} is missing")
+    if " fma " not in Path("/proc/cpuinfo").read_text():
+        pytest.skip("this processor has no fused multiply-add")
+    model = make_board_model(random_network(np.random.default_rng(0), (9, 3, 2), "tanh", classes=("a", "b")))
+    (tmp_path / "model.h").write_text(c_header(model))
+    (tmp_path / "trainer.h").write_text(c_trainer(model, "all", 0.1))
+    option, pragma = f"-ffp-contract={'fast' if setting == 'on' else 'off'}", ""
+    if compiler == "clang":  # which gcc does not know: there the option says it
+        other = "off" if setting == "on" else "on"
+        option, pragma = f"-ffp-contract={other}", f"#pragma STDC FP_CONTRACT {setting.upper()}\n"
+    x = "1.0f + 0x1p-12f"  # its square has a bit that float32 cuts off
+    (tmp_path / "main.c").write_text(
+        f'{pragma}#include "trainer.h"\n#include <stdio.h>\n{FUSED}'
+        f"int main(void) {{\n    volatile float x = {x};\n"
+        '    printf("%d", fused(x, x, -(1.0f + 0x1p-11f)) != 0.0f);\n    return 0;\n}\n'
+    )
+    command = [compiler, "-std=gnu99", "-O2", "-march=native", option, *STRICT]
+    assert compile_and_run(tmp_path, command, "main.c") == (b"1" if setting == "on" else b"0")
+
+
+@pytest.mark.parametrize("precision", ["float32", "int8"])
+@pytest.mark.parametrize("kinds", [("raw",), ("summary",), ("spectrum",)])
+def test_no_readings_at_all_are_unknown_and_nothing_is_read(precision, kinds, tmp_path):
+    here("gcc")
+    random = np.random.default_rng(2)
+    p = random_preparation(random, kinds, 2, 20, 8, False)
+    network = random_network(random, (p.n_inputs, 3, 2), classes=("a", "b"), preparation=p)
+    stack = np.array(p.offset) + np.array(p.scale) * random.normal(size=(30, 20, 2))
+    model = make_board_model(network, precision, inputs=making.prepared(p, stack), n_readings=20)
+    assert model.any_length
+    (tmp_path / "model.h").write_text(c_header(model))
+    trained = precision == "float32"
+    if trained:
+        (tmp_path / "trainer.h").write_text(c_trainer(model, "all", 0.1))
+    trainer = (
+        "    static struct model_trainer t;\n    model_trainer_start(&t);\n"
+        "    if (model_trainer_learn_readings(&t, readings, 0, 1, 0.1f) != 0.0f) return 2;\n"
+        "    if (memcmp(t.weights, model_weights, sizeof t.weights)) return 3;\n"
+        "    if (model_trainer_predict_readings(&t, readings, 0, outputs) != MODEL_UNKNOWN) return 4;\n"
+    )
+    (tmp_path / "main.c").write_text(
+        f'#include "{"trainer" if trained else "model"}.h"\n#include <stdlib.h>\nint main(void) {{\n'
+        "    float *readings = (float *)malloc(1), outputs[MODEL_N_OUTPUTS];\n" + trainer * trained + "    "
+        "    if (model_predict_readings(readings, 0, outputs) != MODEL_UNKNOWN) return 1;\n"
+        "    free(readings);\n    return 0;\n}\n"
+    )
+    # What the sanitizer would find at run time, gcc foresees.
+    command = ["gcc", "-std=c99", "-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover", *STRICT]
+    compile_and_run(tmp_path, [*command, "-Wno-error=array-bounds", "-Wno-error=stringop-overflow"], "main.c")
 
 
 # ---------------------------------------------------------------- labels are data
@@ -328,6 +422,8 @@ def test_the_esp_idf_project_compiles_and_runs_its_self_test(precision, tmp_path
         "int64_t esp_timer_get_time(void);\nstatic int64_t now;\n"
         "int64_t esp_timer_get_time(void) { return now; }\n"
         "void vTaskDelay(int ticks) { now += 10000 * ticks; if (now > 3000000) exit(0); }\n"
+        "int board_typed(void);\n"
+        'int board_typed(void) { static int at; return at < 4 ? "x\\xfft\\n"[at++] : -1; }\n'
         "int main(void) { app_main(); return 0; }\n"
     )
     command = [
@@ -341,6 +437,10 @@ def test_the_esp_idf_project_compiles_and_runs_its_self_test(precision, tmp_path
     said = compile_and_run(tmp_path, command, str(tmp_path / "main" / "main.c")).decode()
     assert said.startswith(artefact.selftest)
     assert said.count("Prediction: ") >= 3
+    typed = compile_and_run(
+        tmp_path, [*command, "-Dgetchar=board_typed"], str(tmp_path / "main" / "main.c")
+    ).decode()
+    assert typed.count(artefact.selftest) == 2  # at the beginning, and for one "t"
 
 
 def test_the_example_for_a_pc_says_what_readings_are(tmp_path):
@@ -405,9 +505,89 @@ def test_the_header_says_what_it_is_and_uses_no_library():
         "int8 and float32 agree",
     ):
         assert fact in top
+    assert "*     int place = model_predict_raw(readings, outputs);" in top
     assert set(re.findall(r"#include <(.*)>", header)) == {"stdint.h", "string.h", "math.h", "avr/pgmspace.h"}
     unasked = re.sub(r"#if defined\(MODEL_LIBM\).*?#(else|endif)", "", header, flags=re.DOTALL)
     assert not re.search(r"math\.h|\b(malloc|calloc|free|expf?|tanhf?|sqrtf?|double)\s*\(", unasked)
+
+
+PUBLIC = (
+    "model_predict",
+    "model_outputs",
+    "model_sums_of_readings",
+    "model_predict_readings",
+    "model_predict_raw",
+    "model_selftest",
+    "model_prepare",
+    "model_answer",
+    "model_label",
+    "model_trainer_start",
+    "model_trainer_step",
+    "model_trainer_learn_readings",
+    "model_trainer_predict_readings",
+    "model_quantize",
+    "model_quantize_readings",
+    "model_predict_quantized",
+)
+
+
+def test_every_function_that_a_user_calls_says_what_it_takes_and_returns():
+    recordings, found = read_recordings(), set()
+    network = train(recordings).network
+    for precision in ("float32", "int8"):
+        model = make_board_model(network, precision, recordings)
+        code = c_header(model) + (c_trainer(model, "all", 0.1) if precision == "float32" else "")
+        for name in PUBLIC:
+            for said in re.findall(rf"([^\n]*)\nstatic inline [^\n(]*\b{name}\(", code):
+                assert said.endswith("*/"), (name, said)
+                found.add(name)
+    assert found == set(PUBLIC)
+
+
+@pytest.mark.parametrize("precision", ["float32", "int8"])
+@pytest.mark.parametrize("classes", [tuple("abc"), None])
+def test_the_usage_at_the_top_of_the_header_compiles(precision, classes, tmp_path):
+    here("gcc")
+    random = np.random.default_rng(0)
+    p = random_preparation(random, ("raw",), 2, 5, 5, False)
+    sizes = (p.n_inputs, 4, 3 if classes else 1)
+    network = random_network(random, sizes, "relu", "linear", classes=classes, preparation=p)
+    inputs = random.normal(size=(30, p.n_inputs))
+    (tmp_path / "wave.h").write_text(
+        c_header(make_board_model(network, precision, inputs=inputs), name="wave")
+    )
+    top = (tmp_path / "wave.h").read_text()
+    usage = re.findall(r"^ \*     (.*;)$", top[: top.index("*/")], flags=re.MULTILINE)
+    assert len(usage) >= 2
+    body = "\n".join(usage).replace(
+        "outputs[WAVE_N_OUTPUTS];", "outputs[WAVE_N_OUTPUTS];\nmemset(readings, 0, sizeof readings);"
+    )
+    used = "label[0] == 0" if classes else "outputs[0] != outputs[0]"
+    (tmp_path / "main.c").write_text(f'#include "wave.h"\nint main(void) {{\n{body}\nreturn {used};\n}}\n')
+    compile_and_run(tmp_path, ["gcc", "-std=c99", *STRICT], "main.c")
+
+
+def test_the_top_of_the_header_has_whole_lists_in_lines_of_120_columns(tmp_path):
+    here("gcc")
+    labels = tuple(f"label {i} " + "*/ ??/ \\" * (i % 3) + "x" * (i == 7) * 300 for i in range(60))
+    names = tuple(f"channel {i}" for i in range(40))
+    network = Network((Layer(np.ones((60, 40)), None, "softmax"),), labels, names)
+    model = make_board_model(network)
+    header = c_header(model, cost=cost_line(model))
+    top = header[: header.index("#ifndef")]
+    assert max(map(len, top.splitlines())) <= 120
+    assert top.count("*/") == 1
+    flat = re.sub(r"\n \* +", " ", top)
+    for name in names:
+        assert f'"{name}"' in flat
+    for number in range(60):
+        assert f'"label {number} ' in flat
+    boards = cost_line(model).partition(": ")[2].split("; ")
+    assert len(boards) >= 5
+    assert set(top.splitlines()) >= {f" *     {board}" for board in boards}
+    (tmp_path / "model.h").write_text(header)
+    (tmp_path / "main.c").write_text('#include "model.h"\nint main(void) { return MODEL_N_OUTPUTS != 60; }\n')
+    compile_and_run(tmp_path, ["gcc", "-std=c99", "-Wcomment", *STRICT], "main.c")
 
 
 def test_a_board_gives_the_same_answers_in_a_process_of_its_own():

@@ -3,6 +3,7 @@
 import re
 import shutil
 import subprocess
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -23,6 +24,7 @@ from tinyglass.export.board_model import board_answers, make_board_model
 from tinyglass.export.c.header import c_header
 from tinyglass.export.computing import prepared
 from tinyglass.export.executors import compiling
+from tinyglass.export.executors.compiling import TooLargeError
 from tinyglass.export.executors.table import EXECUTORS
 from tinyglass.export.verifying import examples_of, verify_model
 from tinyglass.export.verifying_learning import rows_of, verify_trainer
@@ -75,6 +77,16 @@ def test_a_short_window_may_be_resampled_to_more_than_255_steps(precision):
 
 
 @pytest.mark.usefixtures("_any_int8")
+@pytest.mark.parametrize("precision", ["float32", "int8"])
+def test_recordings_of_a_single_reading_are_run_where_any_number_is_taken(precision):
+    p = random_preparation(np.random.default_rng(0), ("raw",), 3, 1, 8, False)
+    model, readings = built(p, 1, (4, 3), precision)
+    assert model.any_length
+    answers = GCC.run(model, list(readings[:3]))
+    np.testing.assert_array_equal(answers.sums, board_answers(model, readings[:3]).sums)
+
+
+@pytest.mark.usefixtures("_any_int8")
 def test_more_than_128_classes_have_test_vectors(tmp_path):
     model, readings = built(random_preparation(np.random.default_rng(0), ("raw",), 1, 3, 3, False), 3, (300,))
     GCC.run(model, list(readings[:1]))
@@ -119,20 +131,87 @@ def test_weights_of_zero_fail_the_self_test_whatever_the_inputs_are(tmp_path, pr
     assert int(run_main(tmp_path, header[:start] + zeros + header[end:], body)) < 8
 
 
-@pytest.mark.usefixtures("only_gcc")
-@pytest.mark.parametrize(
-    ("right", "wrong"),
-    [("? MODEL_UNKNOWN : best", "? MODEL_UNKNOWN : 0"), ("whole += outputs[j];", "whole += 2 * outputs[j];")],
-)
-@pytest.mark.parametrize("precision", ["float32", "int8"])
-def test_verify_finds_a_wrong_class_and_wrong_outputs(monkeypatch, precision, right, wrong):
-    recordings = read_recordings()
-    model = make_board_model(train(recordings).network, precision, recordings)
+def verified_with_a_fault(monkeypatch, model, recordings, right, wrong):
+    """What verify says of a header with a fault."""
     header = c_header(model)
-    assert right in header
+    assert header.count(right) == 1
     monkeypatch.setattr(compiling, "c_header", lambda _: header.replace(right, wrong))
     (verified,), _ = verify_model(model, examples_of(model, recordings), ["c"])
+    return verified
+
+
+@pytest.mark.usefixtures("only_gcc")
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        "return SEEN ? MODEL_UNKNOWN : model_answer(outputs);\n}",
+        "if (SEEN) outputs[0] *= 1.01f;\n    return model_answer(outputs);\n}",
+    ],
+)
+@pytest.mark.parametrize("precision", ["float32", "int8"])
+def test_verify_finds_a_wrong_class_and_wrong_outputs(monkeypatch, precision, wrong):
+    recordings = read_recordings()
+    model = make_board_model(train(recordings).network, precision, recordings)
+    # In one recording that is no test vector: the self-test knows nothing of it.
+    first, second = next(
+        np.float32(recording.signal[:2, 0]).tolist()
+        for recording in recordings
+        if not (model.readings[:, :2, 0] == recording.signal[:2, 0]).all(axis=1).any()
+    )
+    wrong = wrong.replace("SEEN", f"readings[0] == {first!r}f && readings[1] == {second!r}f")
+    right = "return model_answer(outputs);\n}"
+    verified = verified_with_a_fault(monkeypatch, model, recordings, right, wrong)
+    assert not verified.fault
     assert not verified.sound
+
+
+RAW = "return model_predict_readings(readings, MODEL_READINGS, outputs);"
+FAULTS = {
+    "model_predict_raw": (
+        RAW,
+        RAW.replace("return", "const int place =") + "\n    outputs[0] += 1.0f;\n    return place;",
+    ),
+    "model_selftest": ("passed += right;", "passed += right & (v > 0);"),
+    "another hash": ("*hash = h;", "*hash = h + 1;"),
+    "model_outputs": (
+        "static inline void model_outputs(const float *inputs, float *outputs) {",
+        "static inline void model_outputs(const float *inputs, float *outputs) {\n    static float x[99];\n"
+        "    memcpy(x, inputs, sizeof(float) * MODEL_N_INPUTS);\n    x[0] += 1.0f;\n    inputs = x;",
+    ),
+}
+FAULTS_FLOAT32 = {
+    "model_predict names": ("if (sums[j] > sums[best]) best = j;", "if (sums[j] < sums[best]) best = j;")
+}
+FAULTS_INT8 = {
+    "model_predict names": ("return model_run(q, 0);", "return 1 - model_run(q, 0);"),
+    "model_predict_quantized names": (
+        "memcpy(q, inputs, MODEL_N_INPUTS);",
+        "memcpy(q, inputs, MODEL_N_INPUTS);\n    q[0] = q[1] = q[2] = 0;",
+    ),
+    "without sums": ("return model_run(q, sums);", "return sums ? model_run(q, sums) : 7;"),
+    "model_predict_quantized writes": (
+        "return model_run(q, sums);",
+        "const int place = model_run(q, sums);\n    if (sums) sums[0] -= 1;\n    return place;",
+    ),
+    "model_quantize writes": ("q[i] = model_held(", "q[i] = (int8_t)(i == 2) + model_held("),
+}
+ALL_FAULTS = [
+    (precision, what, *fault)
+    for precision, own in (("float32", FAULTS_FLOAT32), ("int8", FAULTS_INT8))
+    for what, fault in (FAULTS | own).items()
+]
+
+
+@pytest.mark.usefixtures("only_gcc")
+@pytest.mark.parametrize(("precision", "what", "right", "wrong"), ALL_FAULTS)
+def test_verify_finds_a_fault_in_a_function_that_no_answer_comes_from(
+    monkeypatch, precision, what, right, wrong
+):
+    recordings = read_recordings()
+    model = make_board_model(train(recordings).network, precision, recordings)
+    verified = verified_with_a_fault(monkeypatch, model, recordings, right, wrong)
+    assert not verified.sound
+    assert what in verified.fault
 
 
 @pytest.fixture
@@ -228,3 +307,31 @@ def test_scales_beyond_float32_are_refused_or_compile(precision, offset, scale):
         except ArgumentError:
             return
         GCC.run(model, [readings[0]])
+
+
+def test_a_stack_that_would_overwrite_the_variables_of_an_uno_does_not_fit():
+    executor = next(executor for executor in EXECUTORS if executor.name == "uno")
+    if not executor.is_there():
+        pytest.skip(f"the Uno's simulator is missing: {executor.install}")
+    random = np.random.default_rng(0)
+    p = Preparation(tuple("xyz"), ("",) * 3, 80, False, (0.5,) * 3, (2.0,) * 3)
+    network = replace(random_network(random, (240, 8, 4), "tanh", classes=tuple("abcd")), preparation=p)
+    recordings = [Recording(random.normal(size=(80, 3)), tuple("xyz"), label=x) for x in "abcd"]
+    with pytest.raises(TooLargeError, match="does not fit into the memory"):
+        executor.run(make_board_model(network, "float32", recordings), [recordings[0].signal])
+
+
+@pytest.mark.parametrize("target", ["c", "arduino", "platformio", "esp-idf"])
+def test_programs_are_exported_that_learn_and_have_a_name_of_their_own(trained, tmp_path, target):
+    artefact = export_network(trained, target, trainer="all", name="wave", out=tmp_path)
+    headers = [path for path in artefact.files if path.endswith("wave.h")]
+    programs = [path for path in artefact.files if path.endswith((".ino", "main.cpp", "main.c", "example.c"))]
+    assert headers
+    assert programs
+    for path in programs:
+        assert b"wave_trainer_learn_readings(&trainer" in artefact.files[path]
+        assert b"model_" not in artefact.files[path]
+    with pytest.raises(ArgumentError, match="begin"):
+        export_network(trained, target, name="2nd")
+    with pytest.raises(ArgumentError, match="--name wave is for C"):
+        export_network(trained, "micropython", name="wave")

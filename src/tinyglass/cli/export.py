@@ -41,6 +41,13 @@ def add_verb(add: AddVerb) -> None:
         metavar="S",
         help="for Python: unrolled, loop, or ulab where the board may have it (default: by the size)",
     )
+    verb.add_argument(
+        "--name",
+        default="model",
+        metavar="N",
+        help="for C: how the header and all names in it begin, so that one program can hold several networks "
+        "(default: model)",
+    )
     add_trainer(verb, "add a trainer, by which the board adapts to its user:")
     add_json(verb)
 
@@ -62,6 +69,7 @@ def export_verb(options: argparse.Namespace) -> int:
         style=options.style,
         trainer=options.trainer,
         learning_rate=learning_rate_of(options),
+        name=options.name,
     )
     if options.json:
         print_json(_facts(artefact, options.out))

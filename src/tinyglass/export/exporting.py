@@ -24,7 +24,6 @@ from .board_model import (
     selftest_line,
 )
 from .c import projects
-from .c.trainer import c_trainer
 from .c.trainer import trainer_note as c_trainer_note
 from .learning import check_trainer
 from .python.files import drivers_of, program_name
@@ -76,6 +75,7 @@ def export_network(
     style: str = "auto",
     trainer: str | None = None,
     learning_rate: float = 0.01,
+    name: str = "model",
 ) -> Artefact:
     """Write a network, with its preparation, for a board.
 
@@ -99,6 +99,8 @@ def export_network(
     trainer : {"last", "all"}, optional
         Add a trainer of the last layer or of all, for CircuitPython, MicroPython and C in float32.
     learning_rate : float, of the trainer
+    name : str
+        For C: with which the header and the names in it begin, so that several networks can live in one program.
 
     Returns
     -------
@@ -121,29 +123,40 @@ def export_network(
     """
     if target not in TARGETS:
         raise ArgumentError(f"Unknown target {target!r}", "the export", nearest(target, list(TARGETS)))
-    _refuse_what_has_no_effect(target, precision, sensor, style, trainer)
+    _refuse_what_has_no_effect(target, precision, sensor, style, trainer, name)
     board_model = make_board_model(model, precision, recordings, inputs, n_readings)
     if trainer is not None:
         check_trainer(board_model, trainer, learning_rate)
-    files, needs = _files(board_model, target, sensor, style)
+    options = projects.Options(name, trainer, learning_rate)
+    files, needs = _files(board_model, target, sensor, style, options)
     notes: tuple[str, ...] = ()
     if not recordings and inputs is None:
         notes += ("The eight test vectors are made up, as no recordings were at hand (--recordings PATH).",)
     if trainer is not None:
-        files |= _trainer_files(board_model, target, trainer, learning_rate)
+        if FORMS[target] == "python":
+            from .python.trainer_file import python_trainer
+
+            text = python_trainer(board_model, part=trainer, learning_rate=learning_rate)
+            files["trainer.py"] = text.encode()
         notes += (trainer_note(board_model, target, trainer),)
     kept = () if out is None else write_files(files, Path(out))
     return Artefact(target, files, board_model, selftest_line(board_model), needs, kept, notes)
 
 
 def _refuse_what_has_no_effect(
-    target: str, precision: str, sensor: str, style: str, trainer: str | None
+    target: str, precision: str, sensor: str, style: str, trainer: str | None, name: str
 ) -> None:
     if FORMS[target] == "onnx" and precision != "float32":
         raise ArgumentError("ONNX is exported in float32 only", "the export", "Leave out --precision")
     if FORMS[target] == "onnx" and trainer is not None:
         raise ArgumentError(
             "There is no trainer for ONNX", "the export", "Leave out --trainer, or choose another target"
+        )
+    if FORMS[target] != "c" and name != "model":
+        raise ArgumentError(
+            f"--name {name} is for C, and the target is {target}",
+            "the export",
+            "Leave out --name, or choose another target",
         )
     for option, value in (("--sensor", sensor), ("--style", style)):
         if FORMS[target] != "python" and value != "auto":
@@ -173,7 +186,7 @@ def recorder_files(target: str, sensor: str) -> tuple[dict[str, bytes], tuple[st
 
 
 def _files(
-    model: BoardModel, target: str, sensor: str, style: str
+    model: BoardModel, target: str, sensor: str, style: str, options: projects.Options
 ) -> tuple[dict[str, bytes], tuple[str, ...]]:
     """Return the files for a target, and the libraries that they need."""
     if target == "onnx":
@@ -192,7 +205,8 @@ def _files(
         "platformio": projects.platformio_files,
         "esp-idf": projects.esp_idf_files,
     }[target]
-    return {name: text.encode("ascii") for name, text in write(model, cost_line(model)).items()}, ()
+    texts = write(model, cost_line(model), options)
+    return {path: text.encode("ascii") for path, text in texts.items()}, ()
 
 
 def _test_vectors(model: BoardModel) -> bytes:
@@ -215,22 +229,6 @@ def trainer_note(model: BoardModel, target: str, part: str) -> str:
     from .python.trainer_file import python_trainer_memory
 
     return f"trainer: about {python_trainer_memory(model):,} bytes of memory on the board, besides the model"
-
-
-def _trainer_files(model: BoardModel, target: str, part: str, learning_rate: float) -> dict[str, bytes]:
-    """Return the trainer, beside the model wherever that stands."""
-    if FORMS[target] == "python":
-        from .python.trainer_file import python_trainer
-
-        return {"trainer.py": python_trainer(model, part=part, learning_rate=learning_rate).encode()}
-    text = c_trainer(model, part, learning_rate).encode("ascii")
-    folders = {
-        "c": [""],
-        "arduino": [f"{projects.SKETCH}/", f"{projects.LIBRARY}/src/"],
-        "platformio": ["include/"],
-        "esp-idf": ["main/"],
-    }[target]
-    return {f"{folder}trainer.h": text for folder in folders}
 
 
 def write_files(files: dict[str, bytes], folder: Path) -> tuple[Path, ...]:

@@ -61,23 +61,6 @@ def trained_layers(network: Network, part: str) -> tuple[Layer, ...]:
     return network.layers if part == "all" else network.layers[-1:]
 
 
-def trainer_memory(model: BoardModel, part: str) -> int:
-    """Return how many bytes a trainer in C needs besides the model, on its stack and in the memory it is given.
-
-    Of weights and biases a copy; of every neuron an output and a delta.
-
-    Examples
-    --------
-    >>> from tinyglass import Layer, Network
-    >>> from tinyglass.export.board_model import make_board_model
-    >>> trainer_memory(make_board_model(Network((Layer([[0.3, 0.9]], None, "linear"),))), "all")
-    20
-    """
-    n_weights = sum(layer.weights.size + layer.n_outputs for layer in trained_layers(model.network, part))
-    n_neurons = sum(model.network.sizes[1:])
-    return 4 * (n_weights + 2 * n_neurons)
-
-
 def slope(activation: str, outputs: np.ndarray, floats: Floats) -> np.ndarray:
     """Return the slope of an activation where it gave these outputs."""
     k = floats.keep

@@ -19,7 +19,7 @@ def finish_functions(model: BoardModel) -> list[str]:
     """Return what makes outputs of the last layer's sums, and classes of outputs."""
     network = model.network
     activation = network.layers[-1].activation
-    body = []
+    body, rounded = [], ""
     if activation == "softmax":
         tempered = f" / {float_literal(network.temperature)}" if network.temperature != 1 else ""
         shifted = f"(outputs[j] - largest){tempered}"
@@ -35,12 +35,13 @@ def finish_functions(model: BoardModel) -> list[str]:
         body.append(f"int j;\nfor (j = 0; j < MODEL_N_OUTPUTS; ++j) {{\n{applied}\n}}")
     p = network.preparation
     if network.classes is None and p is not None and (p.answer_scale, p.answer_offset) != (1.0, 0.0):
+        rounded = "MODEL_ROUNDED\n"
         quantity = f"outputs[j] * {float_literal(p.answer_scale)} + {float_literal(p.answer_offset)}"
         first = "" if body else "int j;\n"
         body.append(f"{first}for (j = 0; j < MODEL_N_OUTPUTS; ++j) outputs[j] = {quantity};")
-    finish = indented("\n".join(body) or "(void)outputs;", 1)
+    finish = indented(rounded + "\n".join(body) or "(void)outputs;", 1)
     sections = [
-        "/* The last layer's weighted sums become outputs. */\n"
+        "/* MODEL_N_OUTPUTS sums of the last layer become outputs, in place. */\n"
         f"static inline void model_finish(float *outputs) {{\n{finish}\n}}"
     ]
     if model.quantized is not None:
@@ -65,10 +66,18 @@ def _outputs(model: BoardModel) -> str:
             f"    int8_t q[{work}];\n    int32_t sums[MODEL_N_OUTPUTS];\n    model_quantize(inputs, q);\n"
             "    model_run(q, sums);\n    model_outputs_of_sums(sums, outputs);"
         )
+    what = _meaning(model)
     return (
-        "/* The outputs for prepared inputs: calibrated probabilities if they come from softmax. */\n"
+        f"/* MODEL_N_INPUTS prepared inputs become MODEL_N_OUTPUTS outputs{what}. */\n"
         f"static inline void model_outputs(const float *inputs, float *outputs) {{\n{body}\n}}"
     )
+
+
+def _meaning(model: BoardModel) -> str:
+    """Return what outputs are, for a comment."""
+    if model.network.classes is None:
+        return ": the quantity"
+    return ": calibrated probabilities" if model.network.gives_probabilities else ""
 
 
 def label_function(model: BoardModel) -> str:
@@ -98,16 +107,20 @@ def predict_functions(model: BoardModel) -> list[str]:
         "model_outputs_of_sums(sums, outputs);" if model.quantized is not None else "model_finish(outputs);"
     )
     sums = "    int32_t sums[MODEL_N_OUTPUTS];\n" if model.quantized is not None else ""
-    what = "The place of the class" if classes else "0, and the quantity in outputs[0],"
+    result = "the place of the class, or MODEL_UNKNOWN" if classes else "0"
+    guard = ""
+    if model.any_length:
+        guard = "    if (!n) return MODEL_UNKNOWN;\n"
+        result += "; no outputs and MODEL_UNKNOWN for n = 0"
     return [
-        "/* Raw readings to the last layer's sums: n of them, one after another, each of all channels. */\n"
+        "/* n readings, n * MODEL_N_CHANNELS numbers, become MODEL_N_OUTPUTS sums of the last layer. */\n"
         f"static inline void model_sums_of_readings(const float *readings, {length} n, {kind} *sums) {{\n"
         f"{_sums_of_readings(model)}}}",
-        f"/* {what} for n raw readings. */\n"
-        f"static inline int model_predict_readings(const float *readings, {length} n, float *outputs) {{\n{sums}"
+        f"/* The same, as MODEL_N_OUTPUTS outputs{_meaning(model)}.\n * Returns {result}. */\n"
+        f"static inline int model_predict_readings(const float *readings, {length} n, float *outputs) {{\n{sums}{guard}"
         f"    model_sums_of_readings(readings, n, {'sums' if sums else 'outputs'});\n    {finish}\n"
         f"    return {'model_answer(outputs)' if classes else '0'};\n}}",
-        "/* The same for MODEL_READINGS of them. */\n"
+        "/* The same for MODEL_READINGS readings: MODEL_READINGS * MODEL_N_CHANNELS numbers. */\n"
         "static inline int model_predict_raw(const float *readings, float *outputs) {\n"
         "    return model_predict_readings(readings, MODEL_READINGS, outputs);\n}",
     ]

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import re
-
 from ..board_model import BoardModel
-from ..describing import description
+from .about import about, usage
 from .answering import finish_functions, label_function, predict_functions, selftest_function
 from .float_layers import float_network
 from .integer_layers import integer_network
 from .literals import float_literal
-from .pieces import part
+from .pieces import check_name, named, part
 from .preparing import preparation_functions
 
 
@@ -20,12 +18,18 @@ def c_header(model: BoardModel, *, name: str = "model", cost: str = "") -> str:
     Parameters
     ----------
     model : BoardModel
-    name : str, with which every name in the header begins, so that several can be included together
+    name : str
+        With which the guard, every macro and every function begin, so that several networks can live in one program.
     cost : str, expected flash, RAM and time, for the comment at the top
 
     Returns
     -------
     str, ASCII
+
+    Raises
+    ------
+    ArgumentError
+        If the name cannot begin names in C, or a label cannot be a text in C.
 
     Examples
     --------
@@ -35,9 +39,9 @@ def c_header(model: BoardModel, *, name: str = "model", cost: str = "") -> str:
     >>> "static inline int model_predict(const float *inputs)" in header
     True
     """
+    check_name(name)
     integers = model.quantized is not None
     sections = [
-        _comment(model, cost),
         _begin(model),
         *(integer_network(model) if integers else float_network(model)),
         *preparation_functions(model),
@@ -45,22 +49,17 @@ def c_header(model: BoardModel, *, name: str = "model", cost: str = "") -> str:
         label_function(model),
         *predict_functions(model),
         selftest_function(model),
-        part("end"),
+        part("end", rounded=part("rounded")),
     ]
     text = "\n".join(section.strip("\n") for section in sections if section) + "\n"
-    if name != "model":
-        text = re.sub(r"\bmodel_", f"{name}_", re.sub(r"\bMODEL_", f"{name.upper()}_", text))
-    return text
-
-
-def _comment(model: BoardModel, cost: str) -> str:
-    return "/*\n" + "\n".join(f" * {line}" for line in description(model, cost)) + "\n */"
+    return f"/*\n{about(model, cost)}\n{named(usage(model), name)}\n */\n{named(text, name)}"
 
 
 def _begin(model: BoardModel) -> str:
     network = model.network
     return part(
         "begin",
+        rounding=part("rounding"),
         id=model.digest[:16],
         n_inputs=network.n_inputs,
         n_outputs=network.n_outputs,

@@ -2,23 +2,64 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from string import Template
 from typing import Any
 
+from ...errors import ArgumentError
 from ..board_model import BoardModel
 from ..floats import EXP_TERMS, LARGEST_POWER, LN2_HIGH, LN2_LOW, LOG2_E, SMALLEST_POWER
 from .literals import float_literal
 
 PARTS = Path(__file__).parent / "parts"
+PROJECTS = Path(__file__).parent / "projects"
+LONGEST_NAME = 30  # letters; C99 promises that 63 of a name are told apart
 
 
 def part(name: str, **values: Any) -> str:
     return Template((PARTS / f"{name}.h").read_text(encoding="ascii")).substitute(values)
 
 
+def project(name: str, **values: Any) -> str:
+    return Template((PROJECTS / name).read_text(encoding="ascii")).substitute(values)
+
+
 def indented(text: str, levels: int) -> str:
     return "\n".join("    " * levels + line for line in text.splitlines())
+
+
+def named(code: str, name: str) -> str:
+    """Return code whose names begin with another word than ``model``; what stands in strings is kept.
+
+    Examples
+    --------
+    >>> print(named('if (model_place == MODEL_UNKNOWN) puts("model_a");', "wave"))
+    if (wave_place == WAVE_UNKNOWN) puts("model_a");
+    """
+    if name == "model":
+        return code
+
+    def renamed(found: re.Match[str]) -> str:
+        return {"model_": f"{name}_", "MODEL_": f"{name.upper()}_"}.get(found[0], found[0])
+
+    return re.sub(r'"(?:\\.|[^"\\\n])*"|\b(?:model|MODEL)_', renamed, code)
+
+
+def check_name(name: str) -> None:
+    """Refuse a name that names in C cannot begin with.
+
+    Raises
+    ------
+    ArgumentError
+        If it is not made of small letters, digits and single underscores, or is too long.
+    """
+    if not re.fullmatch(r"[a-z][a-z0-9]*(_[a-z0-9]+)*", name) or len(name) > LONGEST_NAME:
+        raise ArgumentError(
+            f"The name {name!r} cannot begin the names in a header",
+            "--name",
+            f"Take up to {LONGEST_NAME} small letters and digits, beginning with a letter",
+        )
 
 
 def smallest_unsigned(largest: int) -> str:

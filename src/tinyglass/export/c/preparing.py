@@ -16,6 +16,16 @@ def resamples(model: BoardModel) -> bool:
     return "raw" in p.inputs and p.resample and (model.any_length or model.n_readings != p.n_steps)
 
 
+def subtracts(model: BoardModel) -> bool:
+    """Tell whether raw readings have an offset: without one, a board needs no subtraction."""
+    return any(model.preparation.offset)
+
+
+def divides(model: BoardModel) -> bool:
+    """Tell whether raw readings have a scale: without one, a board needs no division."""
+    return any(scale != 1 for scale in model.preparation.scale)
+
+
 def _is_single(model: BoardModel) -> bool:
     """Tell whether there is one reading only, which all steps are."""
     return model.n_readings == 1 and not model.any_length
@@ -34,7 +44,10 @@ def preparation_functions(model: BoardModel) -> list[str]:
         return [*_reading_arrays(q.readings), _quantize_readings(model, q.readings)]
     sections = []
     if "raw" in p.inputs:
-        sections += [array("float", "model_offset", p.offset), array("float", "model_scale", p.scale)]
+        if subtracts(model):
+            sections.append(array("float", "model_offset", p.offset))
+        if divides(model):
+            sections.append(array("float", "model_scale", p.scale))
     kinds = [kind for kind in p.inputs if kind != "raw"]
     if kinds:
         sections += [
@@ -55,7 +68,7 @@ def preparation_functions(model: BoardModel) -> list[str]:
 def _prepare(model: BoardModel) -> str:
     """Return the function that makes inputs of readings: kind after kind."""
     p, types = model.preparation, types_of(model)
-    body = []
+    body, rounded = [], ""
     if "raw" in p.inputs:
         value = f"const float value = readings[{_place(model)}];"
         if resamples(model) and not _is_single(model):
@@ -64,8 +77,11 @@ def _prepare(model: BoardModel) -> str:
                 "const float *at = readings + before * MODEL_N_CHANNELS + c;\n"
                 "const float value = at[0] * (1.0f - share) + (rest ? at[MODEL_N_CHANNELS] : at[0]) * share;"
             ).replace("GAPS", str(max(p.n_steps - 1, 1)))
+        rounded = "MODEL_ROUNDED\n" if resamples(model) and not _is_single(model) else ""
         body.append(f"{types['length']} i;\n{types['channel']} c;")
-        raw = part("prepare_raw", n_steps=p.n_steps, value=indented(value, 3))
+        scaled = "(value - MODEL_FLOAT(model_offset + c))" if subtracts(model) else "value"
+        scaled += " / MODEL_FLOAT(model_scale + c)" if divides(model) else ""
+        raw = part("prepare_raw", n_steps=p.n_steps, value=indented(value, 3), input=scaled)
         body.append("\n".join(line[4:] for line in raw.splitlines()))
     n_channels = model.n_channels
     features = []
@@ -84,9 +100,9 @@ def _prepare(model: BoardModel) -> str:
         body.insert(0, f"{types['channel']} f;")
         body.append(f"for (f = 0; f < MODEL_N_CHANNELS; ++f) {{\n{inside}\n}}")
     return (
-        "/* Raw readings, in the units of the recordings, become inputs. */\n"
+        "/* n readings, n * MODEL_N_CHANNELS numbers, become MODEL_N_INPUTS prepared inputs. */\n"
         f"static inline void model_prepare(const float *readings, {types['length']} n, float *inputs) {{\n"
-        + indented("\n".join(body), 1)
+        + indented(rounded + "\n".join(body), 1)
         + "\n    (void)n;\n}"
     )
 

@@ -7,9 +7,10 @@ from itertools import pairwise
 import numpy as np
 
 from ..board_model import BoardModel
-from ..learning import check_trainer, trained_layers, trainer_memory
+from ..learning import check_trainer, trained_layers
 from .literals import array, float_literal
-from .pieces import activation_code, indented, part, smallest_unsigned, types_of
+from .memory import TrainerMemory, trainer_memory
+from .pieces import activation_code, check_name, indented, named, part, smallest_unsigned, types_of
 
 CODES = {"linear": 0, "relu": 1, "leaky_relu": 2, "sigmoid": 3, "tanh": 4, "step": 5}
 SLOPES = {
@@ -20,14 +21,15 @@ SLOPES = {
 }
 
 
-def c_trainer(model: BoardModel, part_of: str, learning_rate: float) -> str:
-    """Return ``trainer.h``, which stands beside ``model.h``.
+def c_trainer(model: BoardModel, part_of: str, learning_rate: float, name: str = "model") -> str:
+    """Return ``trainer.h``, which stands beside ``model.h``, or ``NAME_trainer.h`` beside ``NAME.h``.
 
     Parameters
     ----------
     model : BoardModel, in float32
     part_of : {"last", "all"}, the layers that learn
     learning_rate : float
+    name : str, as of `c_header`
 
     Raises
     ------
@@ -42,6 +44,7 @@ def c_trainer(model: BoardModel, part_of: str, learning_rate: float) -> str:
     >>> "model_trainer_learn_readings" in c_trainer(model, "all", 0.1)
     True
     """
+    check_name(name)
     check_trainer(model, part_of, learning_rate)
     layers, sizes = model.network.layers, model.network.sizes
     rows = [(n_in + 1) * n_out for n_in, n_out in pairwise(sizes)]
@@ -56,11 +59,15 @@ def c_trainer(model: BoardModel, part_of: str, learning_rate: float) -> str:
         array("uint8_t", "model_trainer_has_bias", [la.bias is not None for la in layers]),
     ]
     classes = model.network.classes is not None
-    return part(
+    memory = trainer_memory(model, part_of)
+    code = part(
         "trainer",
+        header=f"{name}.h",
+        rounding=part("rounding"),
+        rounded=part("rounded"),
         rate=float_literal(np.float32(learning_rate)),
-        n_bytes=f"{4 * sum(rows[-n_trained:]):,}",
-        stack=f"about {4 * (2 * n_neurons + sizes[0] + sizes[-1]):,}",
+        n_bytes=f"{memory.weights:,}",
+        stack=_stacks(memory),
         first=first,
         n_weights=sum(rows[-n_trained:]),
         arrays="".join(arrays),
@@ -76,24 +83,35 @@ def c_trainer(model: BoardModel, part_of: str, learning_rate: float) -> str:
         last_begin=sum(rows[:-1]),
         softmax=indented(_last_activation(layers[-1].activation), 1),
         last_slope=_last_slope(layers[-1].activation),
-        or_quantity="" if classes else ", where they stand for this quantity",
+        expected="1 for the class and 0 for the others" if classes else "the quantity, brought to scale",
+        of_what="of the class at a place, from 0 to MODEL_N_OUTPUTS - 1"
+        if classes
+        else "that stand for a quantity",
+        learnt="place" if classes else "quantity",
         length=types_of(model)["length"],
         answer="int place" if classes else "float quantity",
         expect=indented(_expect(model), 1),
-        prepare=indented(_prepare(model), 1),
+        prepare=indented(_prepare(model, "0.0f"), 1),
+        prepare_predict=indented(_prepare(model, "MODEL_UNKNOWN"), 1),
         finish="model_finish(outputs);",
         result="model_answer(outputs)" if classes else "0",
     )
+    return named(code, name)
 
 
 def trainer_note(model: BoardModel, part_of: str) -> str:
     """Return a sentence on the memory that the trainer needs."""
-    n_bytes = trainer_memory(model, part_of)
+    memory = trainer_memory(model, part_of)
     which = "the last layer" if part_of == "last" else "all layers"
     return (
-        f"trainer of {which}: {n_bytes:,} bytes of RAM in C: "
-        "a copy of its weights, an output and a delta a neuron"
+        f"trainer of {which} in C: {memory.weights:,} bytes of RAM for its copy of the weights; "
+        f"stack for learning one recording: {_stacks(memory)}"
     )
+
+
+def _stacks(memory: TrainerMemory) -> str:
+    (chip, first), *others = memory.stacks.items()
+    return f"about {first:,} bytes on {chip}" + "".join(f", {n:,} on {chip}" for chip, n in others)
 
 
 def _weight(first: int) -> str:
@@ -142,7 +160,9 @@ def _expect(model: BoardModel) -> str:
     return f"expected[0] = {'quantity' if (p.answer_offset, p.answer_scale) == (0, 1) else scaled};"
 
 
-def _prepare(model: BoardModel) -> str:
+def _prepare(model: BoardModel, otherwise: str) -> str:
+    """Return C that prepares n readings, or returns something else where there are none."""
     if model.network.preparation is None:
         return "(void)n;\nmemcpy(inputs, readings, sizeof inputs);"
-    return "model_prepare(readings, n, inputs);"
+    guard = f"if (!n) return {otherwise};\n" if model.any_length else ""
+    return f"{guard}model_prepare(readings, n, inputs);"

@@ -45,7 +45,8 @@ def run_on_avr(program: Program) -> tuple[bytes, Cost]:
         _check_size(firmware, 0)
         runner = build_runner(folder)
         addresses = [str(number) for part in PARTS for number in firmware.symbols[part]]
-        command = [str(runner), firmware.path.name, MCU, *addresses]
+        end = str(RAM_FROM + firmware.ram)
+        command = [str(runner), firmware.path.name, MCU, end, *addresses]
         done = run_command(command, folder, b"".join(program.records))
     size = firmware.symbols["answered"][1]
     told = np.frombuffer(done.stdout, [("answered", f"V{size}"), ("cycles", "<i8"), ("stack", "<i8")])

@@ -11,9 +11,13 @@ from typing import NamedTuple
 import numpy as np
 
 from ...errors import TinyglassError
-from ..board_model import BoardModel
+from ..board_model import BoardModel, board_answers, selftest_hash
 from ..c.header import c_header
+from ..c.literals import array
 from ..c.trainer import c_trainer
+from ..computing import last_sums, outputs_of, prepared
+from ..floats import FLOAT32
+from ..quantized import quantize_inputs, quantized_sums
 from .answers import fed_bytes
 
 PROGRAMS = Path(__file__).parent / "programs"
@@ -55,7 +59,7 @@ class Program(NamedTuple):
         """Write all that is to be compiled."""
         for name, text in self.headers.items():
             (folder / name).write_text(text, encoding="ascii")
-        for name in (self.source, "feeding.h"):
+        for name in (self.source, "feeding.h", "checking.h"):
             shutil.copy(PROGRAMS / name, folder / name)
 
 
@@ -70,7 +74,32 @@ def predicting(model: BoardModel, examples: Sequence[np.ndarray]) -> Program:
     given = definitions(model, examples)
     if model.quantized is not None:
         given.append("-DINTEGER_SUMS")
-    return Program({"model.h": c_header(model)}, "fed.c", tuple(given), tuple(fed_bytes(examples)))
+    headers = {"model.h": c_header(model), "vectors.h": prepared_vectors(model)}
+    return Program(headers, "fed.c", tuple(given), tuple(_records(model, examples)))
+
+
+def prepared_vectors(model: BoardModel) -> str:
+    """Return the test vectors as prepared inputs with what becomes of them, for a check on a PC, as constants in C."""
+    inputs = prepared(model.preparation, model.readings).astype(np.float32)
+    if model.quantized is None:
+        sums = last_sums(model.network, inputs)
+        arrays, weighted = [], sums
+    else:
+        quantized = quantize_inputs(model.quantized.inputs, inputs)
+        sums = quantized_sums(model.quantized, quantized)
+        weighted = FLOAT32.keep(FLOAT32.keep(sums) * FLOAT32.constant(model.quantized.layers[-1].unit))
+        arrays = [
+            array("int8_t", "vector_quantized", quantized.ravel()),
+            array("int32_t", "vector_sums", sums.ravel()),
+        ]
+    arrays += [
+        array("float", "vector_inputs", inputs.ravel()),
+        array("float", "vector_outputs", outputs_of(model.network, weighted).ravel()),
+        array("int", "vector_places", sums.argmax(axis=1)),
+    ]
+    hashed = selftest_hash(model, board_answers(model, model.readings))
+    defined = f"#define N_VECTORS {len(inputs)}\n#define SELFTEST_HASH 0x{hashed:08x}u\n"
+    return defined + "".join(arrays)
 
 
 def learning(
@@ -88,17 +117,30 @@ def learning(
     given = definitions(model, examples) + (["-DQUANTITY"] if model.network.classes is None else [])
     records = [
         record[:4] + np.float32(y).tobytes() + record[4:]
-        for record, y in zip(fed_bytes(examples), expected, strict=True)
+        for record, y in zip(_records(model, examples), expected, strict=True)
     ]
     return Program(headers, "fed_trainer.c", tuple(given), tuple(records))
 
 
 def definitions(model: BoardModel, examples: Sequence[np.ndarray]) -> list[str]:
     """Return what a program must be told about the network and its readings."""
-    given = [f"-DMOST_READINGS={max(len(example) for example in examples)}"]
+    given = [f"-DMOST_READINGS={_most_readings(model, examples)}"]
     if model.any_length:
         given.append("-DANY_LENGTH")
     return given
+
+
+def _most_readings(model: BoardModel, examples: Sequence[np.ndarray]) -> int:
+    """Return for how many readings there is room: two at least where their number varies.
+
+    Compilers that know of one alone warn of the next, which is not read.
+    """
+    return max(1 + model.any_length, *(len(example) for example in examples))
+
+
+def _records(model: BoardModel, examples: Sequence[np.ndarray]) -> list[bytes]:
+    n_bytes = 4 + 4 * _most_readings(model, examples) * model.n_channels
+    return [record.ljust(n_bytes, b"\0") for record in fed_bytes(examples)]
 
 
 def run_command(
@@ -124,7 +166,7 @@ def run_command(
         if any(sign in said for sign in TOO_LARGE):
             raise TooLargeError(
                 "The network with its readings does not fit into the memory",
-                str(command[0]),
+                Path(command[0]).name,
                 "Export in int8, take fewer readings, or use a larger board: tinyglass size MODEL",
             )
         raise CompilerError(

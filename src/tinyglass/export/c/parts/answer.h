@@ -1,5 +1,5 @@
 
-/* From outputs to the place of the class: unknown below the threshold, and where two are largest. */
+/* MODEL_N_OUTPUTS outputs, as model_outputs writes them. Returns the place of the class, or MODEL_UNKNOWN. */
 static inline int model_answer(const float *outputs) {
     int best = 0, j, as_large = 0;
     for (j = 1; j < MODEL_N_OUTPUTS; ++j)

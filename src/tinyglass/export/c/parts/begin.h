@@ -47,11 +47,11 @@ typedef char model_check_of_the_shift[((-1) >> 1) == -1 ? 1 : -1];
 #define MODEL_APART
 #endif
 
-/* The same numbers on every board: a product is rounded before it is added. */
+/* The same numbers on every board: a product is rounded before it is added. Clang is told in each function, for that
+ * function alone; gcc from here to the end of this file. */
 #if defined(__clang__)
-#pragma STDC FP_CONTRACT OFF
-#elif defined(__GNUC__) && (defined(__FP_FAST_FMAF) || defined(__ARM_FEATURE_FMA))
-#pragma GCC push_options
-#pragma GCC optimize("fp-contract=off")
-#define MODEL_POP_OPTIONS
+#define MODEL_ROUNDED _Pragma("STDC FP_CONTRACT OFF")
+#else
+#define MODEL_ROUNDED
 #endif
+$rounding

@@ -3,6 +3,7 @@
 #define model_exp(x) expf(x) /* asked for: smaller where a program has it anyway, and not the same on every board */
 #else
 static inline float model_exp(float x) {
+    MODEL_ROUNDED
     float whole, r, y;
     int32_t n;
     uint32_t bits;

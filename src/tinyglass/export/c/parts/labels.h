@@ -1,5 +1,6 @@
 
-/* The label of a place; "unknown" for all else. On AVR it lies in flash: print it as (const __FlashStringHelper *). */
+/* Any place. Returns its label in UTF-8, "unknown" for MODEL_UNKNOWN and all else; on AVR it lies in flash: print it as
+ * (const __FlashStringHelper *). */
 static inline const char *model_label(int place) {
     static const char labels[] MODEL_ROM =
 $labels;

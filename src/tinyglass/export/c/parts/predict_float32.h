@@ -1,5 +1,5 @@
 
-/* The place of the largest output, for prepared inputs; no exp is needed for that. */
+/* MODEL_N_INPUTS prepared inputs. Returns the place of the largest output, never MODEL_UNKNOWN; no exp is needed. */
 static inline int model_predict(const float *inputs) {
     float sums[MODEL_N_OUTPUTS];
     int best = 0, j;

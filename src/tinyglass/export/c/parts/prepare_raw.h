@@ -1,5 +1,5 @@
     for (i = 0; i < $n_steps; ++i)
         for (c = 0; c < MODEL_N_CHANNELS; ++c) {
 $value
-            *inputs++ = (value - MODEL_FLOAT(model_offset + c)) / MODEL_FLOAT(model_scale + c);
+            *inputs++ = $input;
         }

@@ -1,5 +1,5 @@
 
-/* Raw readings become int8 inputs in whole numbers alone: the same on every board. */
+/* n readings become MODEL_N_INPUTS int8 inputs, in whole numbers alone: the same on every board. */
 static inline void model_quantize_readings(const float *readings, $length n, int8_t *q) {
     $length i;
     $channel c;

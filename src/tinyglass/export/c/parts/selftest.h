@@ -2,7 +2,8 @@
 /* Eight test vectors: raw readings, and what was answered on the PC. */
 $vectors
 #define MODEL_HAS_SELFTEST
-/* Run them. Returns how many are right; `hash` is of the answers, the same on every board, `error` the largest of outputs. */
+/* Run them. Returns how many are right; writes a hash of the answers, the same on every board, and the largest error of
+ * an output. */
 static inline int model_selftest(uint32_t *hash, float *error) {
     int passed = 0, v, j;
     uint32_t h = 0x811c9dc5;

@@ -3,6 +3,7 @@
 $cosines
 /* The discrete Fourier transform of 64 numbers, in place; they come in the order of reversed bits (Cooley, Tukey, 1965). */
 static inline void model_transform(float *real, float *imaginary) {
+    MODEL_ROUNDED
     uint8_t half, offset, a;
     for (half = 1; half < 64; half = (uint8_t)(2 * half))
         for (offset = 0; offset < half; ++offset) {
@@ -29,6 +30,7 @@ static inline uint8_t model_reversed(uint8_t t) {
 
 /* How strong each of 16 bands of frequencies is in one channel (Welch, 1967): 640 bytes of stack. */
 static inline void model_spectrum(const float *x, $length n, float *inputs, uint16_t place) {
+    MODEL_ROUNDED
     const float mean = model_mean(x, n);
     const $length pieces = ($length)((n > 64 ? (n - 64) / 32 : 0) + 1);
     float real[64], imaginary[64], power[32];

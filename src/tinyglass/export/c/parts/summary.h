@@ -16,6 +16,7 @@ static inline float model_of_order(uint32_t order) {
 /* What stands a share of quarters after a place of the sorted readings. The reading there is found by halving the range
  * from the lowest to the highest; no sorted copy is made. */
 static inline float model_quartile(const float *x, $length n, uint8_t quarter, uint32_t low, uint32_t high) {
+    MODEL_ROUNDED
     const $wide parts = ($wide)quarter * ($wide)(n - 1);
     const $length place = ($length)(parts >> 2);
     const float share = (float)(parts & 3) / 4.0f;
@@ -39,6 +40,7 @@ static inline float model_quartile(const float *x, $length n, uint8_t quarter, u
 
 /* Eight statistics of one channel: mean, root of the deviation, minimum, quartiles, maximum, root of the change. */
 static inline void model_summarise(const float *x, $length n, float *inputs, uint16_t place) {
+    MODEL_ROUNDED
     const float mean = model_mean(x, n);
     float squares = 0.0f, change = 0.0f;
     uint32_t low = 0xffffffff, high = 0;

@@ -1,36 +1,31 @@
 #ifndef MODEL_TRAINER_H
 #define MODEL_TRAINER_H
 
-#include "model.h"
+#include "$header"
 
 /* A trainer: it adapts the network to its user, one recording at a time, by gradient descent. It works on a copy of the
- * weights, $n_bytes bytes that you give it, and needs $stack bytes of stack for a step.
+ * weights, $n_bytes bytes of RAM that you give it. Stack for learning one recording, to which that of the program adds:
+ * $stack.
  *
  *     static struct model_trainer trainer;
- *     model_trainer_start(&trainer);                             the weights of model.h
- *     model_trainer_learn_readings(&trainer, readings, n, place, $rate);   a recording of the class at this place
- *     model_trainer_predict_readings(&trainer, readings, n, outputs);      as model_predict_readings
+ *     model_trainer_start(&trainer);
+ *     loss = model_trainer_learn_readings(&trainer, readings, n, $learnt, MODEL_TRAINER_RATE);
+ *     place = model_trainer_predict_readings(&trainer, readings, n, outputs);
  *
  * trainer.weights are all that is to be kept over a restart. */
 
 #define MODEL_TRAINER_RATE $rate
-#define MODEL_TRAINER_FIRST $first /* of the weights in model.h that learn; those before stay as they are */
+#define MODEL_TRAINER_FIRST $first /* of the weights in $header that learn; those before stay as they are */
 #define MODEL_TRAINER_N_WEIGHTS $n_weights
 
 struct model_trainer {
     float weights[MODEL_TRAINER_N_WEIGHTS];
 };
 
-#if defined(__clang__)
-#pragma STDC FP_CONTRACT OFF
-#elif defined(__GNUC__) && (defined(__FP_FAST_FMAF) || defined(__ARM_FEATURE_FMA))
-#pragma GCC push_options
-#pragma GCC optimize("fp-contract=off")
-#define MODEL_POP_OPTIONS
-#endif
-
+$rounding
 /* Inputs and neurons of each layer, what its activation is, and whether its neurons have a bias. */
 $arrays
+/* Begin with the weights of $header, and forget what was learnt. */
 static inline void model_trainer_start(struct model_trainer *trainer) {
     $count i;
     for (i = 0; i < MODEL_TRAINER_N_WEIGHTS; ++i)
@@ -48,12 +43,14 @@ $activate
 
 /* The slope of an activation, from its output. */
 static inline float model_trainer_slope(float output, uint8_t activation) {
+    MODEL_ROUNDED
 $slope
     return 1.0f;
 }
 
 /* Feedforward: the outputs of all layers, one layer after another; the last layer's as they are trained. */
 static inline void model_trainer_feed(const struct model_trainer *trainer, const float *inputs, float *signals) {
+    MODEL_ROUNDED
     $count k = 0;
     uint8_t layer;
     for (layer = 0; layer < $n_layers; ++layer) {
@@ -72,13 +69,14 @@ static inline void model_trainer_feed(const struct model_trainer *trainer, const
     }
 }
 
-/* One step on prepared inputs. `expected` has 1 for the class and 0 for the others, or the quantity, brought to scale.
+/* One step on MODEL_N_INPUTS prepared inputs. `expected` has MODEL_N_OUTPUTS numbers: $expected.
  * Returns half the sum of the squared errors before the step. */
 static inline float model_trainer_step(struct model_trainer *trainer, const float *inputs, const float *expected,
                                        float rate) {
+    MODEL_ROUNDED
     float signals[$n_neurons], deltas[$n_neurons], loss = 0.0f;
     float *out = signals + ($n_neurons - MODEL_N_OUTPUTS), *d = deltas + ($n_neurons - MODEL_N_OUTPUTS);
-    $count begin = $last_begin; /* of the layer's weights, counted in model.h */
+    $count begin = $last_begin; /* of the layer's weights, counted in $header */
     $size i, j;
     uint8_t layer = $n_layers - 1;
     model_trainer_feed(trainer, inputs, signals);
@@ -118,7 +116,7 @@ $softmax
     }
 }
 
-/* The same for raw readings of the class at a place$or_quantity. */
+/* The same for n readings, n * MODEL_N_CHANNELS numbers, $of_what. */
 static inline float model_trainer_learn_readings(struct model_trainer *trainer, const float *readings, $length n,
                                                  $answer, float rate) {
     float inputs[MODEL_N_INPUTS], expected[MODEL_N_OUTPUTS];
@@ -127,23 +125,17 @@ $prepare
     return model_trainer_step(trainer, inputs, expected, rate);
 }
 
-/* As model_predict_readings, with the weights of the trainer. */
+/* As model_predict_readings, with the weights of the trainer: writes MODEL_N_OUTPUTS outputs. */
 static inline int model_trainer_predict_readings(const struct model_trainer *trainer, const float *readings, $length n,
                                                  float *outputs) {
     float inputs[MODEL_N_INPUTS], signals[$n_neurons];
     int j;
-$prepare
+$prepare_predict
     model_trainer_feed(trainer, inputs, signals);
     for (j = 0; j < MODEL_N_OUTPUTS; ++j) outputs[j] = signals[$n_neurons - MODEL_N_OUTPUTS + j];
     $finish
     return $result;
 }
 
-#if defined(__clang__)
-#pragma STDC FP_CONTRACT DEFAULT
-#elif defined(MODEL_POP_OPTIONS)
-#pragma GCC pop_options
-#undef MODEL_POP_OPTIONS
-#endif
-
+$rounded
 #endif

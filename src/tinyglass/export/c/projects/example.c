@@ -1,11 +1,11 @@
 /* $about
- * What the network is, takes and answers stands at the top of model.h.
+ * What the network is, takes and answers stands at the top of $header.
  *
  * This program reads readings from standard input, numbers between spaces, and prints what they are. It is compiled by:
  * cc example.c */
 #include <stdio.h>
 
-#include "model.h"
+#include "$header"
 
 static void say(int place, const float *outputs) {
 $say

@@ -1,5 +1,5 @@
     /* Any character begins a recording, "t" the self-test. */
-    const int typed = Serial.read();
+    const int typed = $typed;
     if (typed == 't') test();
     if (typed <= ' ' || typed == 't') return;
     due = micros();
@@ -7,4 +7,4 @@
         wait_for_next();
         read_sensor(readings + number * MODEL_N_CHANNELS);
     }
-    say(model_predict_raw(readings, outputs));
+    say($predict);$recorded

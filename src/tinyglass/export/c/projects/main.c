@@ -1,13 +1,15 @@
 /* $about
- * What the network is, takes and answers stands at the top of model.h. */
+ * What the network is, takes and answers stands at the top of $header. */
+#include <fcntl.h>
 #include <stdio.h>
+$standard#include <unistd.h>
 
 #include "esp_timer.h"
 #include "freertos/FreeRTOS.h"
 #include "freertos/task.h"
-#include "model.h"
+$headers
 
-/* Fill this in: one reading of every channel, in the order and the units that model.h names at its top. */
+/* Fill this in: one reading of every channel, in the order and the units that $header names at its top. */
 static void read_sensor(float *values) {
     int channel;
     for (channel = 0; channel < MODEL_N_CHANNELS; ++channel) values[channel] = 0.0f;
@@ -32,16 +34,20 @@ static void test(void) {
            (double)error);
 }
 
-static void say(int place) {
+${learning}static void say(int place) {
 $say
 }
+
+$typed
 
 void app_main(void) {
     int64_t began = esp_timer_get_time();
     long number = 0;
     int held = 0, passed_over = 0;
+    fcntl(STDIN_FILENO, F_SETFL, O_NONBLOCK);
     test();
-    for (;;) {
+$begin    for (;;) {
+        if (typed() == 't') test();
         wait_for(began, number++);
         read_sensor(readings + held * MODEL_N_CHANNELS);
         if (passed_over > 0) {
@@ -49,8 +55,8 @@ void app_main(void) {
             continue;
         }
         if (++held < MODEL_READINGS) continue;
-        say(model_predict_raw(readings, outputs));
-        held = MODEL_HOP && MODEL_HOP < MODEL_READINGS ? MODEL_READINGS - MODEL_HOP : 0;
+        say($predict);
+$recorded        held = MODEL_HOP && MODEL_HOP < MODEL_READINGS ? MODEL_READINGS - MODEL_HOP : 0;
         passed_over = MODEL_HOP > MODEL_READINGS ? MODEL_HOP - MODEL_READINGS : 0;
         memmove(readings, readings + (MODEL_READINGS - held) * MODEL_N_CHANNELS,
                 (size_t)(held * MODEL_N_CHANNELS) * sizeof(float));

@@ -1,9 +1,9 @@
 /* $about
- * What the network is, takes and answers stands at the top of model.h. */
+ * What the network is, takes and answers stands at the top of $header. */
 $include
-#include "model.h"
+$headers
 
-/* Fill this in: one reading of every channel, in the order and the units that model.h names at its top.
+/* Fill this in: one reading of every channel, in the order and the units that $header names at its top.
  * As it stands, it reads the analogue pins from A0 on. */
 static void read_sensor(float *values) {
     for (int channel = 0; channel < MODEL_N_CHANNELS; ++channel) values[channel] = analogRead(A0 + channel);
@@ -41,12 +41,12 @@ static void test() {
 #endif
 }
 
-static void say(int place) {
+${learning}static void say(int place) {
 $say
 }
 
 void setup() {
-    Serial.begin(115200);
+    Serial.begin(115200);$begin
     due = micros();
 }
 

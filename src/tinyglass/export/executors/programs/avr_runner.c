@@ -1,5 +1,5 @@
 /* Run an AVR program on libsimavr, feed it readings and take its answers.
- * usage: avr_runner PROGRAM.elf MCU FED BYTES ANSWERED BYTES   (addresses in RAM)
+ * usage: avr_runner PROGRAM.elf MCU END FED BYTES ANSWERED BYTES   (addresses in RAM; END is that of its variables)
  * Readings come from standard input; of each prediction the answers, its cycles and its bytes of stack go to standard
  * output, as int64. */
 #include <simavr/sim_avr.h>
@@ -16,7 +16,7 @@ enum { WITHOUT_REGISTER = 0xfe0f, OUT_HIGH = 0xbe0e, OUT_LOW = 0xbe0d };
 
 static unsigned address[2], size[2]; /* what it is fed with, what it answered */
 static int over, counting, half_written;
-static unsigned lowest, before;
+static unsigned lowest, before, end;
 static avr_cycle_count_t began;
 static int64_t cost[2]; /* cycles, stack */
 static FILE *answers;
@@ -44,7 +44,7 @@ static void told(avr_t *avr, avr_io_addr_t at, uint8_t what, void *unused) {
 int main(int n_arguments, char **arguments) {
     elf_firmware_t firmware;
     avr_t *avr;
-    if (n_arguments != 7) return 2;
+    if (n_arguments != 8) return 2;
     answers = fdopen(dup(STDOUT_FILENO), "wb"); /* the library itself prints to standard output */
     dup2(STDERR_FILENO, STDOUT_FILENO);
     memset(&firmware, 0, sizeof firmware);
@@ -52,9 +52,10 @@ int main(int n_arguments, char **arguments) {
     snprintf(firmware.mmcu, sizeof firmware.mmcu, "%s", arguments[2]);
     firmware.frequency = 16000000;
     for (int part = 0; part < 2; ++part) {
-        address[part] = (unsigned)strtoul(arguments[3 + 2 * part], NULL, 0) & 0xffff;
-        size[part] = (unsigned)strtoul(arguments[4 + 2 * part], NULL, 0);
+        address[part] = (unsigned)strtoul(arguments[4 + 2 * part], NULL, 0) & 0xffff;
+        size[part] = (unsigned)strtoul(arguments[5 + 2 * part], NULL, 0);
     }
+    end = (unsigned)strtoul(arguments[3], NULL, 0) & 0xffff;
     avr = avr_make_mcu_by_name(firmware.mmcu);
     if (!avr || avr_init(avr)) return 3;
     avr->log = 0;
@@ -65,6 +66,10 @@ int main(int n_arguments, char **arguments) {
         int state = avr_run(avr);
         if (code == OUT_HIGH || code == OUT_LOW) half_written = code == OUT_HIGH;
         if (counting && !half_written && stack_pointer(avr) < lowest) lowest = stack_pointer(avr);
+        if (counting && lowest < end) { /* it would overwrite the variables, and crash or answer nonsense */
+            fprintf(stderr, "what the stack needs besides the variables is too large for the RAM\n");
+            return 7;
+        }
         if (state == cpu_Done || state == cpu_Crashed) return 4;
         if (counting && avr->cycle - began > LONGEST) return 5;
     }

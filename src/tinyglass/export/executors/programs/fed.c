@@ -31,4 +31,7 @@ __attribute__((noinline)) void measured(void) {
 }
 __attribute__((noinline)) void afterwards(void) { model_sums_of_readings(fed.readings, N, answered.sums); }
 
+#if !defined(__AVR__) && !defined(BARE)
+#include "checking.h"
+#endif
 #include "feeding.h"

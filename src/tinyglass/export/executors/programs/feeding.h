@@ -24,7 +24,16 @@ int main(void) {
         measured();
         afterwards();
         fwrite(&answered, sizeof answered, 1, stdout);
+#if defined(CHECKED)
+        check_answer();
+#endif
     }
+#if defined(CHECKED)
+    check_vectors();
+    if (*wrong) fprintf(stderr, "%s\n", wrong);
+    return *wrong != 0;
+#else
     return 0;
+#endif
 }
 #endif
