@@ -10,37 +10,50 @@ import time
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 import tinyglass
+from board_networks import random_network
 from consoles import PATIENCE, Wire, model, needs_micropython
-from tinyglass import ArgumentError
-from tinyglass.board.programs import PARTS, PLATFORMS, PROGRAMS, SENSORS, compose
+from tinyglass import ArgumentError, Network, Preparation
+from tinyglass.board.programs import PARTS, PLATFORMS, PROGRAMS, SENSORS, channels_of, compose
 from tinyglass.board.simulated import SimulatedBoard
+from tinyglass.export.board_model import BoardModel, make_board_model
+from tinyglass.export.computing import prepared
+from tinyglass.export.floats import FLOAT64
+from tinyglass.export.learning import trained_on_board
+from tinyglass.export.python.files import python_files
+from tinyglass.export.verifying_learning import rows_of
 
 TESTS = Path(__file__).parent
 STANDINS = Path(tinyglass.__file__).parent / "board" / "simulated" / "standins"
-ALL = list(itertools.product(PROGRAMS, SENSORS, PLATFORMS))
+ALL = [
+    (main, sensor, platform, learns)
+    for main, sensor, platform, learns in itertools.product(PROGRAMS, SENSORS, PLATFORMS, (False, True))
+    if main != "recorder" or not learns
+]
 COURSE = Path(tinyglass.__file__).parent / "recordings" / "course"
 
 
 # ---------------------------------------------------------------- the text
 
 
-@pytest.mark.parametrize(("main", "sensor", "platform"), ALL)
-def test_a_program_is_complete_and_written_once(main, sensor, platform):
-    program = compose(main, sensor, platform)
+@pytest.mark.parametrize(("main", "sensor", "platform", "learns"), ALL)
+def test_a_program_is_complete_and_written_once(main, sensor, platform, learns):
+    program = compose(main, sensor, platform, learns=learns)
     assert program.isprintable() or set(program) - {"\n"} <= {c for c in program if c.isprintable()}
     tree = ast.parse(program, feature_version=(3, 6))  # nothing that CircuitPython 8 cannot read
     lines = [line for line in program.splitlines() if re.match(r"(import|from) ", line)]
     assert len(lines) == len(set(lines))
     modules = [line.split()[1] for line in lines]
     assert len(modules) == len(set(modules))
-    parts = {path.stem for path in PARTS.rglob("*.py")} | {"sensor"}
+    parts = {path.stem for path in PARTS.rglob("*.py")} | {"sensor", "predictor"}
     assert not parts & set(modules)
     assert ("model" in modules) == (main != "recorder")
+    assert ("trainer" in modules) == learns
     imports = [node for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)]
     assert tree.body[1 : 1 + len(imports)] == imports  # all on top, below the docstring
 
@@ -58,20 +71,42 @@ def bound(tree: ast.Module) -> set[str]:
     return names
 
 
-@pytest.mark.parametrize(("main", "sensor", "platform"), ALL)
-def test_no_part_takes_a_name_of_another(main, sensor, platform):
-    sections = re.split(r"^# -{72}\n", compose(main, sensor, platform), flags=re.M)
+@pytest.mark.parametrize(("main", "sensor", "platform", "learns"), ALL)
+def test_no_part_takes_a_name_of_another(main, sensor, platform, learns):
+    sections = re.split(r"^# -{72}\n", compose(main, sensor, platform, learns=learns), flags=re.M)
     names = [bound(ast.parse(section)) for section in sections]
     assert len(sections) > 3
     for one, other in itertools.combinations(names, 2):
-        assert not (one & other) - {"register", "value"}  # of loops that have ended
+        assert not (one & other) - {"register", "value", "place", "label"}  # of loops that have ended
 
 
 def test_every_part_belongs_to_a_program():
-    everything = "\n".join(compose(*each) for each in ALL)
+    everything = "\n".join(compose(*each, learns=learns) for *each, learns in ALL)
     for path in PARTS.rglob("*.py"):
         title = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))).splitlines()[0]
         assert title in everything, path
+
+
+@pytest.mark.parametrize("sensor", SENSORS)
+def test_a_sensor_has_the_same_channels_on_every_platform(sensor):
+    one, other = (channels_of(sensor, platform) for platform in PLATFORMS)
+    assert list(one.items()) == list(other.items())
+    line = f"CHANNELS = {tuple(one)!r}".replace("'", '"')
+    assert all(line in compose("recorder", sensor, platform) for platform in PLATFORMS)
+
+
+def test_the_template_begins_with_the_channels_that_are_given():
+    channels = (('a"\n手', "m/s²"), ("CHANNELS = (", ""))
+    program = compose("recorder", "template", "micropython", channels=channels)
+    found = {
+        ast.unparse(line.targets[0]): line.value
+        for line in ast.parse(program).body
+        if isinstance(line, ast.Assign)
+    }
+    assert ast.literal_eval(found["CHANNELS"]) == ('a"\n手', "CHANNELS = (")
+    assert ast.literal_eval(found["UNITS"]) == ("m/s²", "")
+    plain = compose("recorder", "template", "micropython")
+    assert len(set(plain.splitlines()) ^ set(program.splitlines())) == 4  # two lines, before and after
 
 
 def test_a_header_stays_a_comment_whatever_is_in_it():
@@ -97,15 +132,30 @@ def test_unknown_parts_are_refused_with_the_known_ones(wrong):
     assert "Known: " in str(error.value)
 
 
+def test_a_recorder_that_learns_is_refused():
+    with pytest.raises(ArgumentError, match="does not learn"):
+        compose("recorder", "motion", "micropython", learns=True)
+
+
+FOR_CIRCUITPYTHON = [
+    (main, sensor, learns) for main, sensor, platform, learns in ALL if platform == "circuitpython"
+]
+
+
 @pytest.fixture(scope="module")
 def type_errors(tmp_path_factory) -> dict[str, str]:
     """What mypy says of all programs for CircuitPython, against its published stubs, by program."""
     pytest.importorskip("board_definitions", reason="pip install circuitpython-stubs")
     folder = tmp_path_factory.mktemp("programs")
-    for main, sensor in itertools.product(PROGRAMS, SENSORS):
-        (folder / f"{main}_{sensor}.py").write_text(compose(main, sensor, "circuitpython"), encoding="utf-8")
+    for main, sensor, learns in FOR_CIRCUITPYTHON:
+        program = compose(main, sensor, "circuitpython", learns=learns)
+        (folder / f"{main}_{sensor}_{learns}.py").write_text(program, encoding="utf-8")
     wrong = compose("gesture", "motion", "circuitpython").replace("board.LED", "board.LAMP")
     (folder / "wrong_pin.py").write_text(wrong, encoding="utf-8")
+    wrong_call = compose("gesture", "motion", "circuitpython", learns=True).replace(
+        "trainer.step(lesson", "trainer.stepp(lesson"
+    )
+    (folder / "wrong_call.py").write_text(wrong_call, encoding="utf-8")
     (folder / "wrong_module.py").write_text("import neopixels\n" + wrong, encoding="utf-8")
     done = subprocess.run(
         [
@@ -130,14 +180,16 @@ def type_errors(tmp_path_factory) -> dict[str, str]:
     return found
 
 
-@pytest.mark.parametrize(("main", "sensor"), list(itertools.product(PROGRAMS, SENSORS)))
-def test_a_program_passes_the_type_check_of_circuitpython(type_errors, main, sensor):
-    assert f"{main}_{sensor}" not in type_errors, type_errors[f"{main}_{sensor}"]
+@pytest.mark.parametrize(("main", "sensor", "learns"), FOR_CIRCUITPYTHON)
+def test_a_program_passes_the_type_check_of_circuitpython(type_errors, main, sensor, learns):
+    name = f"{main}_{sensor}_{learns}"
+    assert name not in type_errors, type_errors[name]
 
 
 def test_the_type_check_finds_a_wrong_pin_and_a_wrong_module(type_errors):
     assert 'no attribute "LAMP"' in type_errors["wrong_pin"]
     assert '"neopixels"' in type_errors["wrong_module"]
+    assert '"stepp"' in type_errors["wrong_call"]
 
 
 # ---------------------------------------------------------------- the rhythm and the clock
@@ -360,7 +412,7 @@ def test_a_failing_sensor_is_reported_and_the_recorder_goes_on(tmp_path, platfor
         assert wire.until("\r\n").endswith(",2\r\n")
         assert wire.until("\r\n") == "# error OSError: the wire is loose\r\n"
         wire.send("record 2 10\n")
-        wire.until("# error ValueError: read() gave 2 numbers for 1 channels\r\n")
+        wire.until("# error ValueError: CHANNELS names 1, and read() gave 2\r\n")
 
 
 @needs_micropython
@@ -505,6 +557,319 @@ def test_gesture_says_when_the_sensor_is_slower_than_the_model(tmp_path, platfor
         board.press(1)
         wire.until("x=1\r\nx=1\r\nx=1\r\n> Too slow: a reading was ")
         wire.until(" ms late\r\n> Stopped recording\r\n")
+
+
+# ---------------------------------------------------------------- programs that learn
+
+RATE = 0.05
+
+
+def put(folder: Path, network: Network, platform: str = "circuitpython", part: str = "last") -> BoardModel:
+    """Export the network with a trainer to a folder that stands for a drive."""
+    model = make_board_model(network)
+    folder.mkdir(parents=True, exist_ok=True)
+    files, _ = python_files(model, platform, "proximity", trainer=part, learning_rate=RATE)
+    for name, content in files.items():
+        (folder / name).write_bytes(content)
+    return model
+
+
+def network_of(
+    window: int = 0, classes: tuple[str, ...] | None = ("one", "two", "three"), last: str = "linear"
+) -> Network:
+    """A small network; one without exp, so that every bit of its weights can be foretold."""
+    p = Preparation(("distance",), ("",), 4, False, (2.0,), (50.0,), 50.0, window=window, hop=window)
+    sizes = (4, 3, len(classes) if classes else 1)
+    return random_network(np.random.default_rng(3), sizes, "relu", last, classes=classes, preparation=p)
+
+
+def recorded(board: SimulatedBoard, wire: Wire) -> tuple[list[list[float]], str]:
+    """Press button 1; return the readings, and what the board says about them."""
+    board.press(1)
+    wire.until("> Starting recording in 1sec\r\n")
+    rows = re.findall(r"distance= ?([\d.]+)", wire.until("> Stopped recording\r\n"))
+    wire.until("Prediction: ")
+    return [[float(x)] for x in rows], wire.until("\r\n").strip()
+
+
+def foretold(model: BoardModel, lessons: list, part: str = "last") -> list[bytes]:
+    """What is saved after each lesson, (readings, expected outputs), by the definition on the PC."""
+    readings = np.array([rows for rows, _ in lessons])
+    steps = trained_on_board(
+        model.network,
+        prepared(model.preparation, readings, FLOAT64),
+        np.array([expected for _, expected in lessons], float),
+        RATE,
+        part,
+        FLOAT64,
+    )
+    return [rows_of(step, part).tobytes() for step in steps]
+
+
+def saved(board: SimulatedBoard) -> bytes:
+    """The weights that the board has saved."""
+    return (board.drive / "trained.bin").read_bytes().partition(b"\n")[2]
+
+
+class Bench:
+    """The part that learns, on a bench: the test sets the clock and the button's contacts, and sees the LED."""
+
+    def __init__(self, classes: tuple[str, ...]) -> None:
+        self.ms = 0
+        self.edges: list[int] = []  # when the button goes down, up, down and so on
+        self.lights: list[bool] = []
+        self.learnt: list[object] = []
+        self.random = np.random.default_rng(0)
+        trainer = SimpleNamespace(
+            load=lambda: self.learnt.append("loaded"),
+            save=lambda: self.learnt.append("saved"),
+            forget=lambda: self.learnt.append("forgotten"),
+            predict=lambda inputs: [1.0],
+            step=lambda inputs, expected: self.learnt.append((inputs, expected)) or 0.5,
+        )
+        self.names = run_part(
+            "learning.py",
+            model=SimpleNamespace(CLASSES=classes, prepare=lambda rows: rows, answer=lambda y: ("a", 1.0)),
+            answers=SimpleNamespace(spoken=lambda label, p: label),
+            kit=SimpleNamespace(
+                left=lambda moment: moment - self.ms,
+                light=self.lights.append,
+                now=lambda: self.ms,
+                wait=self.wait,
+            ),
+            second_button=SimpleNamespace(is_second_pressed=self.is_pressed),
+            trainer=SimpleNamespace(Trainer=lambda: trainer, expected_outputs=lambda label: label),
+            wire=SimpleNamespace(typed=lambda: None),
+        )
+
+    def wait(self, ms: int) -> None:
+        self.ms += ms
+
+    def is_pressed(self) -> bool:
+        """What is between the contacts, which bounce for 10 ms."""
+        before = [edge for edge in self.edges if edge <= self.ms]
+        if before and self.ms - before[-1] < 10:
+            return bool(self.random.integers(2))
+        return len(before) % 2 == 1
+
+    def attend_for(self, ms: int) -> None:
+        end = self.ms + ms
+        while self.ms < end:
+            if not self.names["attend"]():
+                self.wait(7)
+
+
+@given(
+    durations=st.lists(st.integers(60, 900), min_size=1, max_size=5),
+    gaps=st.lists(st.integers(60, 900), min_size=5, max_size=5),
+    start=st.integers(0, 40),
+)
+def test_presses_are_counted_whatever_the_contacts_do_and_the_led_says_how_many(durations, gaps, start):
+    bench = Bench(("a", "b", "c", "d", "e"))
+    bench.names["predict"]([4.0])
+    bench.edges = [start + 10]
+    for duration, gap in zip(durations, gaps, strict=False):
+        bench.edges += [bench.edges[-1] + duration, bench.edges[-1] + duration + gap]
+    del bench.edges[-1]
+    bench.attend_for(15000)
+    k = len(durations)
+    assert bench.learnt == ["loaded", ([4.0], "abcde"[k - 1]), "saved"]
+    assert bench.lights == [False] + [True, False] * k
+
+
+@given(held=st.integers(3100, 9000), before=st.booleans())
+def test_holding_the_button_forgets_once(held, before):
+    bench = Bench(("a", "b"))
+    bench.names["predict"]([4.0])
+    bench.edges = [20, 120, 200, 200 + held] if before else [20, 20 + held]
+    bench.attend_for(15000)
+    assert bench.learnt == ["loaded", "forgotten"]
+    assert bench.lights == [True, False]
+
+
+@needs_micropython
+@pytest.mark.parametrize(("platform", "part"), [("circuitpython", "last"), ("micropython", "all")])
+def test_button_2_teaches_and_it_is_kept_until_it_is_forgotten(tmp_path, platform, part):
+    folder = tmp_path / "kit"
+    model = put(folder, network_of(), platform, part)
+    with SimulatedBoard(folder, platform=platform) as board, Wire(board.port) as wire:
+        board.play(COURSE / "moving_closer.txt")
+        lessons, said = [], []
+        rows, first = recorded(board, wire)
+        for k in (2, 3, 2, 2):
+            for _ in range(k):
+                board.press(2)
+            line = wire.until("\r\n")
+            label = model.network.classes[k - 1]
+            lessons.append((rows, [place == k - 1 for place in range(3)]))
+            now = re.fullmatch(
+                rf"> Learnt {label}: the loss was ([\d.]+), the network now says (.+)\r\n", line
+            )
+            assert now, line
+            said.append((k, float(now[1]), now[2]))
+            wire.silence(0.5 + 0.4 * k)  # it blinks
+            assert saved(board) == foretold(model, lessons, part)[-1]
+        losses = [loss for k, loss, _ in said if k == 2]
+        assert losses[0] > losses[-1] > 0
+        assert first != said[-1][2]
+        taught = foretold(model, lessons, part)[-1]
+    with SimulatedBoard(folder, platform=platform) as board, Wire(board.port) as wire:
+        board.play(COURSE / "moving_closer.txt")
+        again, answer = recorded(board, wire)
+        assert again == rows
+        assert (answer, saved(board)) == (said[-1][2], taught)
+        board.press(2, 3.5)
+        wire.until("> Forgotten: the network is as it was at first\r\n")
+        assert not [path.name for path in folder.iterdir() if "trained" in path.name]
+        board.play(COURSE / "moving_closer.txt")
+        wire.silence(1.5)
+        assert recorded(board, wire) == (rows, first)
+
+
+@needs_micropython
+def test_the_probability_of_what_is_taught_rises(tmp_path):
+    put(tmp_path / "kit", network_of(last="softmax"))
+    with SimulatedBoard(tmp_path / "kit") as board, Wire(board.port) as wire:
+        board.play(COURSE / "moving_closer.txt")
+        _, first = recorded(board, wire)
+        assert not first.startswith("three")
+        answers = []
+        for _ in range(8):
+            wire.send("= three\n")
+            answers.append(wire.until("\r\n").partition("now says ")[2].strip())
+            wire.silence(1.5)  # it blinks
+        found = [float(answer.partition("p=")[2]) for answer in answers if answer.startswith("three, ")]
+        assert len(found) > 2
+        assert found == sorted(found)
+        assert found[-1] > found[0]
+        board.play(COURSE / "moving_closer.txt")
+        assert recorded(board, wire)[1] == answers[-1]
+
+
+@needs_micropython
+@pytest.mark.parametrize("platform", PLATFORMS)
+def test_a_sliding_program_learns_the_last_window_and_begins_anew(tmp_path, platform):
+    model = put(tmp_path / "kit", network_of(window=4), platform)
+    (tmp_path / "still.csv").write_text("60\n" * 8, encoding="ascii")
+    with SimulatedBoard(tmp_path / "kit", platform=platform) as board, Wire(board.port) as wire:
+        board.play(tmp_path / "still.csv")
+        wire.until("Prediction: ")
+        wire.silence(0.5)
+        for _ in range(2):
+            board.press(2)
+        text = wire.until("> Learnt two: ") + wire.until("\r\n")
+        rows = [[60.0]] * 4
+        assert saved(board) == foretold(model, [(rows, [0, 1, 0])])[0]
+        wire.until("Prediction: ")
+        answer = wire.until("\r\n").strip()
+        assert text.strip().endswith(f"the network now says {answer}")
+        assert "Too slow" not in text + wire.silence()
+
+
+@needs_micropython
+def test_what_cannot_be_taught_is_said_and_changes_nothing(tmp_path):
+    put(tmp_path / "kit", network_of())
+    with SimulatedBoard(tmp_path / "kit") as board, Wire(board.port) as wire:
+        wire.send("= one\n")
+        wire.until("> Nothing was predicted yet that could be learnt\r\n")
+        recorded(board, wire)
+        for _ in range(4):
+            board.press(2)
+        wire.until("> There is no class 4: the last is 3, three\r\n")
+        for typed in ("4", "= 4", "=-1"):
+            wire.send(f"{typed}\n")
+            wire.until(f"> There is no class {typed.strip('= ')}: ")
+        for typed in ("", "twoo", "1.5", "nan"):
+            wire.send(f"={typed}\n")
+            wire.until(f"> Expected one of one, two, three, found {typed}\r\n")
+        wire.send("stop\n?\none\n")  # not meant for it
+        assert wire.silence(0.5) == ""
+        assert not (board.drive / "trained.bin").exists()
+
+
+@needs_micropython
+@pytest.mark.parametrize("platform", PLATFORMS)
+def test_labels_numbers_and_quantities_are_taught_on_the_console(tmp_path, platform):
+    classes = ("3", "手 =", "x")
+    model = put(tmp_path / "kit", network_of(classes=classes), platform)
+    with SimulatedBoard(tmp_path / "kit", platform=platform) as board, Wire(board.port) as wire:
+        rows, _ = recorded(board, wire)
+        lessons = []
+        for typed, place in (("=手 =", 1), (" =   x ", 2), ("= 3", 0), ("= 2", 1), ("3", 2)):
+            wire.send(f"{typed}\r\n")
+            wire.until(f"> Learnt {classes[place]}: ")
+            wire.silence(0.5 + 0.4 * place)
+            lessons.append((rows, [place == other for other in range(3)]))
+            assert saved(board) == foretold(model, lessons)[-1], typed
+        wire.send("0\n")
+        wire.until("> Forgotten: ")
+        assert not (board.drive / "trained.bin").exists()
+    quantity = put(tmp_path / "other", network_of(classes=None), platform)
+    with SimulatedBoard(tmp_path / "other", platform=platform) as board, Wire(board.port) as wire:
+        wire.until("> To teach: type what it was, such as: = 12.5\r\n")
+        rows, _ = recorded(board, wire)
+        board.press(2)
+        wire.until("> This network gives a quantity: type what it was, such as: = 12.5\r\n")
+        wire.send("12\n")
+        wire.until("> This network gives a quantity: type what it was, such as: = 12.5\r\n")
+        for typed in ("x", "inf", "nan", ""):
+            wire.send(f"={typed}\n")
+            wire.until(f"> Expected a number, found {typed}\r\n")
+        assert not (board.drive / "trained.bin").exists()
+        wire.send("= 12.5\n")
+        wire.until("> Learnt 12.5: ")
+        wire.silence(0.5)
+        assert saved(board) == foretold(quantity, [(rows, [12.5])])[0]
+
+
+@needs_micropython
+def test_a_drive_that_only_the_pc_writes_is_said_once(tmp_path):
+    folder = tmp_path / "kit"
+    put(folder, network_of())
+    with SimulatedBoard(folder, read_only=True) as board, Wire(board.port) as wire:
+        board.play(COURSE / "moving_closer.txt")
+        _, first = recorded(board, wire)
+        wire.send("= 2\n")
+        wire.until("> Kept until the next restart only: ")
+        wire.until("boot.py: import storage; storage.remount('/', False)\r\n")
+        wire.silence(1)
+        wire.send("= 2\n")
+        wire.until("> Learnt two: ")
+        assert ">" not in wire.silence(1).partition("\r\n")[2]
+        board.play(COURSE / "moving_closer.txt")
+        _, taught = recorded(board, wire)
+        assert taught != first
+        assert not (folder / "trained.bin").exists()
+    with SimulatedBoard(folder) as board, Wire(board.port) as wire:
+        board.play(COURSE / "moving_closer.txt")
+        assert recorded(board, wire)[1] == first
+        wire.send("= 2\n")
+        wire.until("> Learnt two: ")
+        wire.silence(1)
+    before = (folder / "trained.bin").read_bytes()
+    with SimulatedBoard(folder, read_only=True) as board, Wire(board.port) as wire:
+        wire.until("> What was learnt before is loaded\r\n")
+        board.press(2, 3.5)
+        wire.until("> Forgotten until the next restart only: ")
+        board.play(COURSE / "moving_closer.txt")
+        wire.silence(1.5)
+        assert recorded(board, wire)[1] == first
+    assert (folder / "trained.bin").read_bytes() == before
+
+
+@needs_micropython
+@pytest.mark.parametrize("platform", PLATFORMS)
+def test_a_damaged_or_foreign_file_is_said_and_ignored(tmp_path, platform):
+    put(tmp_path / "kit", network_of(), platform)
+    (tmp_path / "kit" / "trained.bin").write_bytes(b"0123 last 7\n" + bytes(48))
+    with SimulatedBoard(tmp_path / "kit", platform=platform) as board, Wire(board.port) as wire:
+        wire.until("> Ignored: trained.bin is not what this network learnt\r\n")
+        recorded(board, wire)
+        wire.send("= 1\n")
+        wire.until("> Learnt one: ")
+        wire.silence(1)
+    with SimulatedBoard(tmp_path / "kit", platform=platform) as board, Wire(board.port) as wire:
+        wire.until("> What was learnt before is loaded\r\n")
 
 
 # ---------------------------------------------------------------- the same programs in CPython

@@ -17,7 +17,9 @@ from tinyglass.export import board_model as making
 from tinyglass.export.board_model import board_answers, make_board_model, selftest_line
 from tinyglass.export.computing import prepared
 from tinyglass.export.floats import FLOAT30, FLOAT30_REFILLED, FLOAT64
+from tinyglass.export.python.files import python_files
 from tinyglass.export.python.model_file import chosen_style, python_model
+from tinyglass.export.python.trainer_file import python_trainer
 from tinyglass.export.quantized import quantize_readings
 from tinyglass.prediction import answers as answers_of
 
@@ -338,7 +340,7 @@ for wrong in ([], [1, 2], [1, 2, 3, 4]):
 """
     for name in INTERPRETERS:
         said = run_program(name, tmp_path, program).splitlines()
-        assert said == ["expected 3 readings of 1 numbers"] * 10 + ["inputs"] * 3
+        assert said == ["expected rows of length 1, and 3 of them"] * 10 + ["inputs"] * 3
 
 
 def test_readings_of_any_length_are_taken_where_the_network_takes_them():
@@ -349,7 +351,7 @@ def test_readings_of_any_length_are_taken_where_the_network_takes_them():
     assert board.READINGS == 7
     assert board.prepare([[3.0]]) == [3.0] * 4
     assert board.prepare([[0.0], [3.0]]) == [0.0, 1.0, 2.0, 3.0]
-    with pytest.raises(ValueError, match="readings of 1 numbers"):
+    with pytest.raises(ValueError, match="rows of length 1"):
         board.prepare([])
 
 
@@ -431,6 +433,71 @@ def test_no_function_needs_more_of_the_stack_than_circuitpython_has():
             for function in (board.predict, getattr(board, "_sums", board.predict)):
                 code = function.__code__
                 assert 4 * (code.co_nlocals + code.co_stacksize) < 560
+
+
+# ---------------------------------------------------------------- the program beside it
+
+
+def fed_with(channels, units, window=0):
+    offset, scale = (0.0,) * len(channels), (1.0,) * len(channels)
+    p = Preparation(channels, units, 2, False, offset, scale, 50.0, window=window, hop=window)
+    sizes = (2 * len(channels), 2)
+    return make_board_model(
+        random_network(np.random.default_rng(0), sizes, classes=("a", "b"), preparation=p)
+    )
+
+
+@pytest.mark.parametrize(
+    ("channels", "units", "sensor"),
+    [
+        (("distance",), ("",), "proximity"),
+        (("ay", "ax"), ("m/s²", ""), "accelerometer"),
+        (("gz",), ("rad/s",), "gyroscope"),
+        (("ax", "gz"), ("m/s²", "rad/s"), "motion"),
+        (("ax",), ("g",), "template"),
+        (("light",), ("",), "template"),
+    ],
+)
+@pytest.mark.parametrize("platform", ["circuitpython", "micropython"])
+def test_the_smallest_sensor_with_the_channels_is_chosen(channels, units, sensor, platform):
+    model = fed_with(channels, units)
+    files, needs = python_files(model, platform, "auto")
+    name = "code.py" if platform == "circuitpython" else "main.py"
+    assert sorted(files) == sorted([name, "model.py"])
+    own = "mine" if sensor == "template" else sensor
+    assert f'SENSOR = "{own}"' in files[name].decode()
+    assert bool(needs) == (sensor != "template" and platform == "circuitpython")
+    assert files[name].decode().count("rhythm.wait()") == 1  # a gesture
+
+
+def test_a_sensor_without_the_channels_is_refused_and_the_template_takes_them():
+    model = fed_with(("a\"'b", "手"), ("g", ""))
+    with pytest.raises(ArgumentError, match="the sensor 'motion' has ax, ay, az, gx, gy, gz"):
+        python_files(model, "circuitpython", "motion")
+    files, _ = python_files(model, "circuitpython", "template")
+    values = {
+        node.targets[0].id: node.value
+        for node in ast.parse(files["code.py"]).body
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)
+    }
+    assert ast.literal_eval(values["CHANNELS"]) == model.preparation.channels
+    assert ast.literal_eval(values["UNITS"]) == model.preparation.units
+
+
+@pytest.mark.parametrize("window", [0, 2])
+def test_with_a_trainer_the_program_learns(window):
+    model = fed_with(("distance",), ("",), window)
+    without, _ = python_files(model, "circuitpython", "auto")
+    files, _ = python_files(model, "circuitpython", "auto", trainer="all", learning_rate=0.125)
+    assert files["trainer.py"].decode() == python_trainer(model, part="all", learning_rate=0.125)
+    assert files["model.py"] == without["model.py"]
+    assert b"trainer" not in without["code.py"]
+    assert b"from trainer import Trainer" in files["code.py"]
+    # The program itself is the same.
+    assert (
+        files["code.py"].rpartition(b"\n# The program.\n")[2]
+        == without["code.py"].rpartition(b"\n# The program.\n")[2]
+    )
 
 
 # ---------------------------------------------------------------- the file itself

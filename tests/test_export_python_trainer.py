@@ -1,6 +1,7 @@
 """Training on the board in Python: every step is what was foretold, in three kinds of numbers."""
 
 import struct
+import subprocess
 
 import numpy as np
 import pytest
@@ -8,12 +9,13 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from board_networks import random_network, random_preparation
-from board_python import as_heard, run_on_board, run_program
+from board_python import as_heard, interpreter, run_on_board, run_program
 from tinyglass import ArgumentError, Layer, Network, Preparation, train
 from tinyglass.export.board_model import make_board_model
 from tinyglass.export.computing import prepared
 from tinyglass.export.floats import FLOAT30, FLOAT30_REFILLED, FLOAT64
 from tinyglass.export.learning import PARTS, trained_on_board
+from tinyglass.export.python.files import python_files
 from tinyglass.export.python.model_file import python_model
 from tinyglass.export.python.trainer_file import python_trainer, python_trainer_memory
 from tinyglass.export.verifying_learning import rows_of, verify_trainer
@@ -233,7 +235,10 @@ learner.save("good")
 with open("good", "rb") as file:
     content = file.read()
 before = bytes(memoryview(learner.weights))
-for wrong in (b"", content[:-1], content + b"1234", b"0" * 16 + content[16:], content.replace(b"last", b"all")):
+flipped = content[:-9] + bytes([content[-9] ^ 1]) + content[-8:]
+swapped = content[:-8] + content[-4:] + content[-8:-4]
+other = b"0" * 16 + content[16:]
+for wrong in (b"", content[:-1], content + b"1234", other, content.replace(b"last", b"all"), flipped, swapped):
     with open("bad", "wb") as file:
         file.write(wrong)
     try:
@@ -247,7 +252,30 @@ except OSError:
 print(bytes(memoryview(learner.weights)) == before)
 """,
     )
-    assert said == ["bad_is_not_what_this_network_learnt"] * 5 + ["missing", "True"]
+    assert said == ["bad_is_not_what_this_network_learnt"] * 7 + ["missing", "True"]
+
+
+def test_forgetting_undoes_what_was_learnt_and_saved(beside):
+    said = both(
+        beside,
+        """
+import os
+from rows import rows
+from trainer import Trainer
+learner = Trainer()
+before = bytes(memoryview(learner.weights))
+learner.learn(rows["moving_away"], "moving_closer")
+changed = bytes(memoryview(learner.weights)) != before
+learner.save()
+with open("trained.bin.new", "wb") as file:
+    file.write(b"half")
+learner.forget()
+print(changed, bytes(memoryview(learner.weights)) == before)
+print([name for name in os.listdir() if "trained" in name])
+learner.forget()
+""",
+    )
+    assert said == ["True", "True", "[]"]
 
 
 def test_an_unknown_label_is_refused(beside):
@@ -288,8 +316,111 @@ def test_what_cannot_learn_is_refused(course):
         python_trainer(step)
 
 
-def test_its_memory_is_stated():
-    model = make_board_model(random_network(np.random.default_rng(0), (39, 20, 10, 4)))
-    assert f"# expected: {python_trainer_memory(model):,} bytes of memory\n" in python_trainer(model)
-    small = make_board_model(random_network(np.random.default_rng(0), (3, 2, 2)))
-    assert python_trainer_memory(model) - python_trainer_memory(small) > 4 * 1000
+# ---------------------------------------------------------------- its memory
+
+FAKE = """
+class Done(Exception):
+    pass
+
+
+moment = 0
+looks = {0: 0, 14: 0}
+
+
+def ticks_ms():
+    global moment
+    moment += 1
+    return moment
+
+
+def sleep_ms(ms):
+    global moment
+    moment += ms
+
+
+def ticks_add(a, b):
+    return a + b
+
+
+def ticks_diff(a, b):
+    return a - b
+
+
+class Pin:
+    IN, OUT, PULL_UP = 0, 1, 1
+
+    def __init__(self, number, mode=None, pull=None):
+        self.number = number
+
+    def value(self, *value):
+        if self.number not in looks:
+            return None
+        looks[self.number] += 1
+        if looks[0] > 100:
+            raise Done()
+        return looks[self.number] not in (1, 50, 51)  # both buttons, twice
+
+
+class I2C:
+    def __init__(self, *numbers, **names):
+        pass
+
+    def writeto_mem(self, *numbers):
+        pass
+
+    def readfrom_mem(self, address, register, size):
+        return bytes([7] * size)
+"""
+RUN = """
+import sys
+import fake
+sys.modules["time"] = sys.modules["machine"] = fake
+try:
+    import main
+except fake.Done:
+    pass
+"""
+
+
+def is_enough(folder, heap):
+    """Whether a heap of so many bytes is enough for the program in the folder, which records and learns."""
+    done = subprocess.run(
+        [interpreter("micropython"), "-X", f"heapsize={heap}", "run.py"],
+        cwd=folder,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 0 or "memory" in (done.stdout + done.stderr).lower(), done.stdout
+    return done.returncode == 0 and done.stdout.count("Prediction: ") == 2
+
+
+@pytest.mark.parametrize(("sizes", "part"), [((3, 2, 2), "last"), ((39, 20, 10, 4), "all")])
+def test_its_memory_is_what_the_program_needs_more_at_its_peak(tmp_path, sizes, part):
+    p = Preparation(("distance",), ("",), sizes[0], False, (0.0,), (100.0,), rate_hz=50.0)
+    labels = tuple(f"class {place}" for place in range(sizes[-1]))
+    model = make_board_model(
+        random_network(np.random.default_rng(0), sizes, last="softmax", classes=labels, preparation=p)
+    )
+    stated = python_trainer_memory(model)
+    (tmp_path / "fake.py").write_text(FAKE, encoding="ascii")
+    (tmp_path / "run.py").write_text(RUN, encoding="ascii")
+
+    def put(trainer):
+        for name, content in python_files(model, "micropython", "proximity", trainer=trainer)[0].items():
+            (tmp_path / name).write_bytes(content)
+        assert is_enough(tmp_path, 8_000_000)
+
+    put(None)
+    low, least = 8_000, 8_000_000
+    while least - low > 500:
+        middle = (low + least) // 2
+        low, least = (low, middle) if is_enough(tmp_path, middle) else (middle, least)
+    put(part)
+    assert (tmp_path / "trained.bin").exists()
+    # Here pointers have 64 bits: all but the bytes of the weights is twice as large.
+    assert is_enough(tmp_path, least + 2 * stated)
+    assert not is_enough(tmp_path, least + stated)
+    head = (tmp_path / "trainer.py").read_text(encoding="ascii")
+    assert f"# expected: {stated:,} bytes of memory, besides the model" in head

@@ -21,8 +21,10 @@ from hypothesis import strategies as st
 import tinyglass
 from consoles import PATIENCE, Wire, needs_micropython
 from tinyglass import ArgumentError, RecordingError, StorageError, TinyglassError, read_recordings
+from tinyglass.board.deployment.mpremote import runtime_of
 from tinyglass.board.programs import compose
-from tinyglass.board.simulated import SimulatedBoard
+from tinyglass.board.simulated import SimulatedBoard, console, place
+from tinyglass.board.simulated.commands import obey
 from tinyglass.board.simulated.interpreter import STANDINS
 from tinyglass.board.simulated.world import HANDS
 
@@ -339,6 +341,27 @@ def test_gestures_follow_each_other_while_readings_are_taken(kit):
     assert np.sum((seen[1:] > 64) & (seen[:-1] <= 64)) >= 2  # in 4.8 s
 
 
+def test_a_button_is_pressed_and_released_as_often_as_asked(tmp_path):
+    text = """
+import time
+import board
+import digitalio
+button = digitalio.DigitalInOut(board.BUTTON2)
+button.switch_to_input(pull=digitalio.Pull.UP)
+print("on")
+was_pressed = False
+while True:
+    if (not button.value) != was_pressed:
+        was_pressed = not was_pressed
+        print("down" if was_pressed else "up")
+    time.sleep(0.01)
+"""
+    with start(tmp_path, text) as board, Wire(board.port) as wire:
+        wire.silence(1)
+        assert obey(board, "press 2x3") == "Button 2 is pressed 3 times."
+        assert wire.silence(2).split() == ["down", "up"] * 3
+
+
 def test_what_is_no_motion_and_no_button_is_refused(kit):
     with pytest.raises(ArgumentError, match="Did you mean 'closer'"):
         kit.hand("close")
@@ -427,8 +450,10 @@ def test_a_program_that_cannot_run_ends_as_others_do(tmp_path, text):
         wire.until(">>> ")
 
 
+@pytest.mark.parametrize("piece", [1, 4096])  # bytes that arrive together
 @pytest.mark.parametrize("platform", ["circuitpython", "micropython"])
-def test_the_raw_repl_runs_what_is_sent_and_survives_a_soft_reboot(tmp_path, platform):
+def test_the_raw_repl_runs_what_is_sent_and_survives_a_soft_reboot(tmp_path, monkeypatch, platform, piece):
+    monkeypatch.setattr(console, "PIECE", piece)
     with SimulatedBoard(tmp_path / "kit", platform=platform) as board, Wire(board.port) as wire:
         wire.send("?\n")
         wire.until("}\r\n")
@@ -512,6 +537,70 @@ def test_a_changed_file_starts_the_program_anew(tmp_path):
         assert "soft reboot" not in wire.silence(2)  # once
 
 
+WRITING = """\
+import os
+import time
+
+print("the program starts")
+with open("notes.txt", "w") as file:
+    file.write("from the board")
+os.rename("notes.txt", "renamed.txt")
+os.mkdir("more")
+with open("more/notes.txt", "w") as file:
+    file.write("from the board")
+os.remove("old.txt")
+print("written")
+while True:
+    time.sleep(0.01)
+"""
+
+
+def test_what_the_program_writes_itself_does_not_start_it_anew(tmp_path):
+    (tmp_path / "kit").mkdir()
+    (tmp_path / "kit" / "old.txt").write_text("old", encoding="ascii")
+    with start(tmp_path, WRITING) as board, Wire(board.port) as wire:
+        assert "soft reboot" not in wire.silence(3)
+        assert (board.drive / "renamed.txt").read_text(encoding="ascii") == "from the board"
+        assert sorted(path.name for path in board.drive.iterdir()) == [
+            "boot_out.txt",
+            "code.py",
+            "lib",
+            "more",
+            "renamed.txt",
+        ]
+        (board.drive / "notes by the PC.txt").write_text("new", encoding="ascii")
+        wire.until("Code stopped by auto-reload. Reloading soon.\r\nsoft reboot\r\n")
+        wire.until("the program starts\r\n")
+
+
+@pytest.mark.parametrize("platform", ["circuitpython", "micropython"])
+def test_a_drive_that_belongs_to_the_pc_is_read_and_not_written(tmp_path, platform):
+    text = """
+import os
+print(open("kept.txt").read())
+for change in (
+    lambda: open("new.txt", "w"),
+    lambda: open("kept.txt", "a"),
+    lambda: open("kept.txt", "r+"),
+    lambda: os.remove("kept.txt"),
+    lambda: os.rename("kept.txt", "new.txt"),
+    lambda: os.mkdir("new"),
+):
+    try:
+        change()
+    except OSError as error:
+        print("refused", error.args[0])
+print("end")
+"""
+    (tmp_path / "kit").mkdir()
+    (tmp_path / "kit" / "kept.txt").write_text("kept", encoding="ascii")
+    with start(tmp_path, text, platform=platform, read_only=True) as board, Wire(board.port) as wire:
+        wire.send("\x04")
+        wire.until("kept\r\n" + 6 * "refused 30\r\n" + "end\r\n")
+        assert (board.drive / "kept.txt").read_text(encoding="ascii") == "kept"
+        assert not [path for path in board.drive.iterdir() if "new" in path.name]
+
+
 def test_in_the_repl_and_without_auto_reload_changed_files_do_nothing(tmp_path):
     with start(tmp_path, COUNTING.format(number=1)) as board, Wire(board.port) as wire:
         wire.send("\x03")
@@ -551,6 +640,19 @@ def test_mpremote_runs_lists_and_copies(tmp_path, platform):
         assert (board.drive / "content.bin").read_bytes() == content
         mpremote(board, "cp", ":/content.bin", str(tmp_path / "back.bin"))
         assert (tmp_path / "back.bin").read_bytes() == content
+
+
+@pytest.mark.parametrize("platform", ["circuitpython", "micropython"])
+def test_a_board_is_taken_for_what_it_is(tmp_path, platform):
+    text = (
+        "import sys\nfrom sys import implementation\nprint(sys.implementation.name, implementation[1][:2])\n"
+    )
+    version = "(8, 1)" if platform == "circuitpython" else "(1, "
+    with start(tmp_path, text, platform=platform) as board:
+        with Wire(board.port) as wire:
+            wire.send("\x04")
+            wire.until(f"{platform} {version}")
+        assert runtime_of(board.port) == platform
 
 
 # ---------------------------------------------------------------- the cable
@@ -625,10 +727,11 @@ def test_a_file_in_the_place_of_the_port_or_the_drive_is_refused(tmp_path):
     for _ in range(2):  # the second finds no lock of the first
         with pytest.raises(StorageError, match="there is a file of that name"):
             SimulatedBoard(tmp_path / "kit")
+        assert not (tmp_path / "kit").exists()
     assert (tmp_path / "kit.port").read_text(encoding="ascii") == "mine"
-    for place in (tmp_path / "kit.port", "/"):
+    for drive in (tmp_path / "kit.port", "/"):
         with pytest.raises(StorageError, match="cannot be a board's drive"):
-            SimulatedBoard(place)
+            SimulatedBoard(drive)
 
 
 def test_drivers_that_are_there_are_left_alone(tmp_path):
@@ -664,6 +767,25 @@ def test_what_cannot_be_run_is_refused_before_anything_is_made(tmp_path, setting
     with pytest.raises(TinyglassError, match=message):
         SimulatedBoard(tmp_path / "kit", **settings)
     assert not (tmp_path / "kit").exists()
+
+
+@pytest.mark.parametrize("is_new", [True, False])
+def test_a_command_that_cannot_be_done_leaves_no_drive_that_was_not_there(tmp_path, is_new):
+    if not is_new:
+        (tmp_path / "kit").mkdir()
+    with pytest.raises(TinyglassError, match="There is no such file"):
+        SimulatedBoard(tmp_path / "kit", commands=["hand closer", f"play '{tmp_path / 'missing'}'"])
+    assert [path.name for path in tmp_path.iterdir()] == ([] if is_new else ["kit"])
+
+
+def test_commands_are_done_at_the_start(tmp_path):
+    with (
+        SimulatedBoard(tmp_path / "kit", commands=[f"play '{COURSE / 'moving_closer.txt'}'"]) as board,
+        Wire(board.port) as wire,
+    ):
+        wire.send("record 3 1\n")
+        seen = [row[1] for row in wire.rows("# recording", "# done")]
+        assert seen == read_recordings(COURSE / "moving_closer.txt")[0].signal[:, 0].tolist()
 
 
 def test_without_micropython_it_is_said_how_to_install_it(tmp_path, monkeypatch):
@@ -732,6 +854,7 @@ def test_the_verb_runs_a_board_and_obeys_what_is_typed(started, tmp_path):
     with Wire(str(tmp_path / "kit.port")) as wire:
         for typed, answer in (
             ("press 1", "Button 1 is pressed."),
+            ("press 2x3 0.2", "Button 2 is pressed 3 times for 0.2 s."),
             (f"play '{COURSE}' moving_away", f"5 recordings of {COURSE} are played."),
             ("hand away", "The motion is away."),
         ):
@@ -747,12 +870,13 @@ def test_the_verb_runs_a_board_and_obeys_what_is_typed(started, tmp_path):
 
 def test_wrong_commands_are_answered_and_the_board_goes_on(started, tmp_path):
     process = started()
-    wrong = "prss 1\npress\npress x\npress 7\npress 1 x\nplay\nplay 'x\nhand up\n\nplay missing\nquit\n"
+    wrong = "prss 1\npress\npress x\npress 1x\npress 1x0\npress 7\npress 1 x\nplay\nplay 'x\nhand up\n\n"
+    wrong += "play missing\nquit\n"
     out, err = process.communicate(wrong, timeout=PATIENCE)
     assert process.returncode == 0
     assert out == ""
     messages = err.splitlines()
-    assert len(messages) == 9
+    assert len(messages) == 11
     assert all(re.fullmatch(r"tinyglass: .+\. In .+\. .+[.?]", message) for message in messages)
     assert "Did you mean 'press'" in messages[0]
 
@@ -810,11 +934,28 @@ def test_a_killed_board_takes_its_program_along_and_the_next_one_sweeps(started,
     process.wait()
     assert is_gone(pid)
     assert folder.exists()
+    with SimulatedBoard(tmp_path / "other"):
+        assert not folder.exists()  # the next one, on whatever drive
+        assert not os.path.exists(tmp_path / "kit.port")
     started()
-    assert not folder.exists()
     with Wire(str(tmp_path / "kit.port")) as wire:
         wire.send("?\n")
         wire.until("# tinyglass recorder 1")
+
+
+def test_what_others_use_is_not_swept(tmp_path, monkeypatch):
+    monkeypatch.setattr(place.tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(place, "LONGEST", 1000)
+    owners = {"running": f"process {os.getppid()}\n", "odd": "?\n", "dead": "process 4194305\n"}
+    for name, owner in owners.items():
+        (tmp_path / f"{place.PREFIX}{name}" / "world").mkdir(parents=True)
+        (tmp_path / f"{place.PREFIX}{name}" / "owner").write_text(owner, encoding="ascii")
+    (tmp_path / f"{place.PREFIX}beginning").mkdir()
+    (tmp_path / "other").mkdir()
+    with SimulatedBoard(tmp_path / "kit"):
+        left = {path.name.removeprefix(place.PREFIX) for path in tmp_path.iterdir()}
+    assert left >= {"running", "odd", "beginning", "other"}
+    assert "dead" not in left
 
 
 def test_a_closed_terminal_ends_the_board(command, tmp_path):

@@ -60,7 +60,7 @@ def add_verb(add: AddVerb) -> None:
     both.add_argument("--label", metavar="L", help="play the recordings with this label only")
     both.add_argument("--hand", metavar="M", help="a hand that moves closer or away, a wave, or still")
     running = verb.add_argument_group("to a board that runs, from another terminal")
-    running.add_argument("--press", metavar="B", help="press button 1 or 2")
+    running.add_argument("--press", metavar="B", help="press button 1 or 2; 2x3: button 2 three times")
     running.add_argument("--unplug", action="store_true", help="pull its cable")
     running.add_argument("--plug", action="store_true", help="plug it in again")
     running.add_argument("--quit", action="store_true", help="end it")
@@ -101,19 +101,19 @@ def _commands(options: argparse.Namespace) -> Iterator[str]:
 
 def _run(options: argparse.Namespace, commands: list[str]) -> int:
     from ..board.simulated import SimulatedBoard
-    from ..board.simulated.commands import Control, obey
+    from ..board.simulated.commands import Control
 
     given = {name: getattr(options, name) for name in ("program", "sensor", "platform", "seed")}
     settings: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
     with ExitStack() as stack:
         ignore_signals = stack.enter_context(_ended_by_signals())
         board = stack.enter_context(
-            SimulatedBoard(options.drive, auto_reload=not options.no_auto_reload, **settings)
+            SimulatedBoard(
+                options.drive, auto_reload=not options.no_auto_reload, commands=commands, **settings
+            )
         )
         control = Control(board.folder)
         stack.callback(control.close)
-        for command in commands:
-            obey(board, command)
         port = Path(os.path.relpath(board.port)) if not options.drive.is_absolute() else board.port
         print(f"The simulated kit is at {port}, its drive is {options.drive}. Ctrl-C ends it.", flush=True)
         stack.callback(ignore_signals)  # while the board ends

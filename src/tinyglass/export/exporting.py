@@ -133,11 +133,6 @@ def export_network(
     if not recordings and inputs is None:
         notes += ("The eight test vectors are made up, as no recordings were at hand (--recordings PATH).",)
     if trainer is not None:
-        if FORMS[target] == "python":
-            from .python.trainer_file import python_trainer
-
-            text = python_trainer(board_model, part=trainer, learning_rate=learning_rate)
-            files["trainer.py"] = text.encode()
         notes += (trainer_note(board_model, target, trainer),)
     kept = () if out is None else write_files(files, Path(out))
     return Artefact(target, files, board_model, selftest_line(board_model), needs, kept, notes)
@@ -198,7 +193,7 @@ def _files(
     if FORMS[target] == "python":
         from .python.files import python_files
 
-        return python_files(model, target, sensor, style)
+        return python_files(model, target, sensor, style, options.trainer, options.learning_rate)
     write = {
         "c": projects.c_files,
         "arduino": projects.arduino_files,
@@ -228,7 +223,9 @@ def trainer_note(model: BoardModel, target: str, part: str) -> str:
         return c_trainer_note(model, part)
     from .python.trainer_file import python_trainer_memory
 
-    return f"trainer: about {python_trainer_memory(model):,} bytes of memory on the board, besides the model"
+    return (
+        f"trainer: the program that learns needs about {python_trainer_memory(model):,} bytes of memory more"
+    )
 
 
 def write_files(files: dict[str, bytes], folder: Path) -> tuple[Path, ...]:

@@ -54,8 +54,9 @@ MAKE = """
 import os
 try:
     os.mkdir({name!r})
-except OSError:
-    os.listdir({name!r})
+except OSError as error:
+    if error.args[0] != 17:  # it is there
+        raise
 """
 RENAME = "import os\nos.rename({old!r}, {new!r})"
 REMOVE = "import os\nos.{act}({name!r})"

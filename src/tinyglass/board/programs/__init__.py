@@ -2,18 +2,21 @@
 
 The parts are text to tinyglass, never imported. A part names what it needs from others by
 ``from kit import …``, ``from sensor import …`` and so on; `compose` puts the parts in place of these
-lines, so that the board gets one file.
+lines, so that the board gets one file. ``sensor`` stands for any of the sensors, ``predictor`` for
+`predicting`, or for `learning`, which also imports ``trainer``.
 """
 
 from __future__ import annotations
 
 import ast
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ...errors import ArgumentError, nearest, printable
 
-PROGRAMS = ("recorder", "gesture", "sliding")
+RECORDER = "recorder"
+PROGRAMS = (RECORDER, "gesture", "sliding")
 """What can be run: recording for the PC, one prediction at a button, predictions without end."""
 
 SENSORS = ("proximity", "accelerometer", "gyroscope", "motion", "template")
@@ -25,7 +28,15 @@ PARTS = Path(__file__).parent / "parts"
 RULE = "# " + "-" * 72
 
 
-def compose(main: str, sensor: str, platform: str, header: str = "") -> str:
+def compose(
+    main: str,
+    sensor: str,
+    platform: str,
+    header: str = "",
+    *,
+    learns: bool = False,
+    channels: Sequence[tuple[str, str]] = (),
+) -> str:
     """Return a complete program: ``code.py`` for CircuitPython, ``main.py`` for MicroPython.
 
     Parameters
@@ -34,11 +45,13 @@ def compose(main: str, sensor: str, platform: str, header: str = "") -> str:
     sensor : str, of `SENSORS`
     platform : str, of `PLATFORMS`
     header : str, put above the program as comments
+    learns : bool, whether it learns what button 2 tells it; not the recorder
+    channels : sequence of (name, unit), for the template to begin with
 
     Raises
     ------
     ArgumentError
-        If one of them is not known.
+        If one of them is not known, or the recorder is to learn.
 
     Examples
     --------
@@ -55,15 +68,35 @@ def compose(main: str, sensor: str, platform: str, header: str = "") -> str:
     ):
         if name not in known:
             raise ArgumentError(f"Unknown {what} {name!r}", "a board's program", nearest(name, list(known)))
+    if learns and main == RECORDER:
+        raise ArgumentError("The recorder does not learn", "a board's program", "Choose another program")
+    chosen = {"sensor": sensor, "predictor": "learning" if learns else "predicting"}
     parts: dict[str, _Part] = {}
-    _gather(sensor, sensor, platform, parts)
-    _gather(main, sensor, platform, parts)
+    _gather(sensor, chosen, platform, parts)
+    _gather(main, chosen, platform, parts)
+    if channels:
+        parts[sensor].set("CHANNELS", tuple(name for name, _ in channels))
+        parts[sensor].set("UNITS", tuple(unit for _, unit in channels))
     program = parts.pop(main)
     bodies = [f"{RULE}\n# {part.title.splitlines()[0]}\n\n{part.body}\n" for part in parts.values()]
     imports = [line for part in (*parts.values(), program) for line in part.imports]
     comments = "".join(f"# {printable(line)}".rstrip() + "\n" for line in header.splitlines())
     top = f'{comments}"""{program.title}"""\n\n{_sorted(imports)}\n'
     return "\n".join([top, *bodies, f"{RULE}\n# The program.\n\n{program.body}"])
+
+
+def channels_of(sensor: str, platform: str = PLATFORMS[0]) -> dict[str, str]:
+    """Return the unit of each of a sensor's channels, "" for none, as its part names them.
+
+    Examples
+    --------
+    >>> channels_of("gyroscope")
+    {'gx': 'rad/s', 'gy': 'rad/s', 'gz': 'rad/s'}
+    """
+    path = _path(sensor, platform)
+    assert path is not None, sensor
+    part = _Part(path)
+    return dict(zip(part.value("CHANNELS"), part.value("UNITS"), strict=True))
 
 
 class _Part:
@@ -81,9 +114,25 @@ class _Part:
         first = [tree.body[0], *self.imports][-1].end_lineno
         self.body = "\n".join(text.splitlines()[first:]).strip("\n") + "\n"
 
+    def value(self, name: str) -> tuple[str, ...]:
+        """Return the texts that a line of the part gives this name."""
+        found: tuple[str, ...] = ast.literal_eval(self._assignment(name).value)
+        return found
 
-def _gather(name: str, sensor: str, platform: str, parts: dict[str, _Part]) -> None:
-    """Add a part after all that it needs."""
+    def set(self, name: str, texts: tuple[str, ...]) -> None:
+        """Give the name other texts."""
+        line = self._assignment(name)
+        lines = self.body.splitlines(keepends=True)
+        lines[line.lineno - 1 : line.end_lineno] = [f"{name} = {texts!a}\n"]
+        self.body = "".join(lines)
+
+    def _assignment(self, name: str) -> ast.Assign:
+        lines = [line for line in ast.parse(self.body).body if isinstance(line, ast.Assign)]
+        return next(line for line in lines if ast.unparse(line.targets[0]) == name)
+
+
+def _gather(name: str, chosen: Mapping[str, str], platform: str, parts: dict[str, _Part]) -> None:
+    """Add a part after all that it needs; of some kinds of parts, one is chosen."""
     if name in parts:
         return
     path = _path(name, platform)
@@ -91,10 +140,10 @@ def _gather(name: str, sensor: str, platform: str, parts: dict[str, _Part]) -> N
     part = _Part(path)
     outside = []
     for line in part.imports:
-        module = line.module if isinstance(line, ast.ImportFrom) else None
-        needed = sensor if module == "sensor" else module
+        module = (line.module or "") if isinstance(line, ast.ImportFrom) else ""
+        needed = chosen.get(module, module)
         if needed and _path(needed, platform):
-            _gather(needed, sensor, platform, parts)
+            _gather(needed, chosen, platform, parts)
         else:
             outside.append(line)
     part.imports = outside

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from .kit import SimulatedBoard
 
 COMMANDS = {
-    "press": "press BUTTON [SECONDS]",
+    "press": "press BUTTON[xTIMES] [SECONDS]",
     "hand": "hand closer | away | wave | still",
     "play": "play PATH [LABEL]",
     "unplug": "unplug",
@@ -26,6 +26,7 @@ COMMANDS = {
 }
 LARGEST = 2**16  # bytes of a command
 PATIENCE = 10.0  # seconds, for the other terminal
+MOST = 100  # presses at once
 
 
 class Answer(msgspec.Struct):
@@ -50,12 +51,12 @@ def obey(board: SimulatedBoard, line: str) -> str:
             f"No command can be read in {line!r}", "a command", "Close its quotation marks"
         ) from None
     match word, *rest:
-        case ["press", button]:
-            board.press(_number(button))
-            return f"Button {button} is pressed."
-        case ["press", button, seconds]:
-            board.press(_number(button), _seconds(seconds))
-            return f"Button {button} is pressed for {seconds} s."
+        case ["press", button, *seconds] if len(seconds) < 2:
+            number, times = _presses(button)
+            for _ in range(times):
+                board.press(number, *map(_seconds, seconds))
+            often = f" {times} times" if times > 1 else ""
+            return f"Button {number} is pressed{often}{''.join(f' for {each} s' for each in seconds)}."
         case ["hand", motion]:
             board.hand(motion)
             return f"The motion is {motion}."
@@ -75,10 +76,14 @@ def obey(board: SimulatedBoard, line: str) -> str:
     raise ArgumentError(f"Unknown command {word!r}", "a command", nearest(word, list(COMMANDS)))
 
 
-def _number(text: str) -> int:
-    if not text.isdigit():
+def _presses(text: str) -> tuple[int, int]:
+    """Return the number of a button, and how often it is pressed."""
+    button, cross, times = text.partition("x")
+    if not (button.isdecimal() and (times if cross else "1").isdecimal()):
         raise ArgumentError(f"Expected the number of a button, found {text!r}", "a command", "Press 1 or 2")
-    return int(text)
+    if cross and not 1 <= int(times) <= MOST:
+        raise ArgumentError(f"Expected 1 to {MOST} times, found {text!r}", "a command", "Give such a number")
+    return int(button), int(times or 1)
 
 
 def _seconds(text: str) -> float:

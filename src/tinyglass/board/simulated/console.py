@@ -30,6 +30,7 @@ from .world import World
 TICK = 0.02  # seconds between looks at what tells nobody: a process that ended, a port that was opened
 PATIENCE = 0.5  # seconds that a program may take to end at Ctrl-C before what follows is sent to it
 ANSWER = 60.0  # seconds
+PIECE = 4096  # bytes of what a program prints that are taken at once
 
 CTRL_A, CTRL_C, CTRL_D = b"\x01", b"\x03", b"\x04"
 READY = b"\0"  # of standins/simulated_boot.py
@@ -51,6 +52,7 @@ class Console(threading.Thread):
     interpreter : Interpreter
     platform : str, "circuitpython" or "micropython"
     auto_reload : bool, whether changed files start the program anew; CircuitPython only
+    read_only : bool, whether programs may not write to the drive
     """
 
     def __init__(
@@ -61,12 +63,14 @@ class Console(threading.Thread):
         interpreter: Interpreter,
         platform: str,
         auto_reload: bool,
+        read_only: bool,
     ) -> None:
         super().__init__(name=f"the simulated board {drive.name}", daemon=True)
         self._drive, self._place, self._world, self._interpreter = drive, place, world, interpreter
         self._is_circuitpython = platform == "circuitpython"
         self._platform = platform
-        self._watch = Watch(drive) if auto_reload and self._is_circuitpython else None
+        self._read_only = read_only
+        self._watch = Watch(drive, world.changed) if auto_reload and self._is_circuitpython else None
         self._state = "off"
         self._is_raw = False  # the REPL, when it was last seen
         self._port = Port()
@@ -167,7 +171,7 @@ class Console(threading.Thread):
     def _start(self, state: str, program: str | None) -> None:
         self._world.boot()
         self._state, self._tail = state, b""
-        enter = f"b.enter({str(self._drive)!r}, {self._is_circuitpython})"
+        enter = f"b.enter({str(self._drive)!r}, {self._is_circuitpython}, {self._read_only})"
         run = f"b.run({program!r}, globals())" if program else "globals()"
         stay = not self._is_circuitpython or program is None
         names = "" if self._is_circuitpython else "; del b"
@@ -194,7 +198,7 @@ class Console(threading.Thread):
         """Take what MicroPython prints."""
         while len(self._port.printed) < ENOUGH:
             try:
-                text = os.read(self._interpreter.outside, 4096)
+                text = os.read(self._interpreter.outside, PIECE)
             except BlockingIOError:
                 return
             if self._state == "starting":
@@ -204,7 +208,7 @@ class Console(threading.Thread):
                     self._state = "running"
             elif self._state == "entering":
                 text = self._to_prompt(text)
-            if self._state == "repl" or not self._is_circuitpython:
+            if self._state == "repl" or (self._state == "running" and not self._is_circuitpython):
                 self._look_for_repl(text)
             self._port.print(text)
 

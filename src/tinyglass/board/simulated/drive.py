@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ...errors import ArgumentError, StorageError, nearest
 from ...storage import make_folder, write_atomically
-from ..programs import PLATFORMS, PROGRAMS, SENSORS, compose
+from ..programs import PLATFORMS, PROGRAMS, RECORDER, SENSORS, compose
 from .interpreter import STANDINS
 
 ABOUT = "boot_out.txt"
@@ -16,7 +16,6 @@ LOOK = 0.25  # seconds between looks at the files
 QUIET = 0.75  # seconds without a change before a board starts anew, as CircuitPython waits
 VERSION = "Adafruit CircuitPython 8.1.0 on 2023-05-22; Simulated TinySpark with ESP32S3"
 DRIVERS = ("apds9930", "adafruit_lsm6ds")
-RECORDER = PROGRAMS[0]
 NAMES = {"circuitpython": ("code.py", "main.py"), "micropython": ("main.py",)}
 """The files that a board runs at its start: the first that is there."""
 
@@ -104,14 +103,21 @@ def find_program(folder: Path, platform: str) -> str | None:
 
 
 class Watch:
-    """Tells once when files on the drive have changed and nobody writes any more."""
+    """Tells once when the PC has changed files on the drive and writes no more.
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    Parameters
+    ----------
+    folder : Path, the drive
+    changed : Path, a file with the names of those that the board's program changed itself
+    """
+
+    def __init__(self, folder: Path, changed: Path) -> None:
+        self._folder, self._by_program = folder, changed
         self.begin()
 
     def begin(self) -> None:
         """Take the files as they are now."""
+        self._by_program.write_bytes(b"")
         self._seen = _look_at(self._folder)
         self._changed: float | None = None
         self._next_look = time.monotonic() + LOOK
@@ -122,14 +128,18 @@ class Watch:
             return False
         self._next_look = now + LOOK
         seen = _look_at(self._folder)
+        for name in self._by_program.read_text(encoding="utf-8", errors="replace").splitlines():
+            path = os.path.normpath(f"{self._folder}/{name}")
+            self._seen.pop(path, None)
+            seen.pop(path, None)
         if seen != self._seen:
             self._seen, self._changed = seen, now
         return self._changed is not None and now - self._changed >= QUIET
 
 
-def _look_at(folder: Path) -> tuple[tuple[str, int, int], ...]:
-    """Return all files with time and size: equal as long as nobody writes."""
-    found = []
+def _look_at(folder: Path) -> dict[str, tuple[int, int]]:
+    """Return time and size of all files: equal as long as nobody writes."""
+    found = {}
     for place, _, names in os.walk(folder):
         for name in names:
             path = os.path.join(place, name)
@@ -137,5 +147,5 @@ def _look_at(folder: Path) -> tuple[tuple[str, int, int], ...]:
                 about = os.stat(path)
             except FileNotFoundError:
                 continue
-            found.append((path, about.st_mtime_ns, about.st_size))
-    return tuple(sorted(found))
+            found[path] = (about.st_mtime_ns, about.st_size)
+    return found

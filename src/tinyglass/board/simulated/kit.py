@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Self
@@ -21,8 +23,7 @@ class SimulatedBoard:
 
     The folder stands for the CIRCUITPY drive. Beside it lies the port, which serial programs open
     as they open a board's: Ctrl-C stops the program, a key opens the REPL, Ctrl-D starts anew. Until
-    it is told otherwise, the kit lies still and nobody is near. Unlike a kit's, the drive can also be
-    written by the program.
+    it is told otherwise, the kit lies still and nobody is near.
 
     Parameters
     ----------
@@ -37,7 +38,11 @@ class SimulatedBoard:
     platform : str, ``"circuitpython"`` or ``"micropython"``
     seed : int, of the noise of moving hands
     auto_reload : bool
-        Whether the program starts anew when files on the drive change, as CircuitPython does.
+        Whether the program starts anew when the PC changes files on the drive, as CircuitPython does.
+    read_only : bool
+        Whether programs may not write to the drive, as with CircuitPython while the PC has it.
+    commands : sequence of str, optional
+        What `tinyglass.board.simulated.commands.obey` takes, done when the board has started.
 
     Attributes
     ----------
@@ -51,7 +56,7 @@ class SimulatedBoard:
     StorageError
         If the drive cannot be written, or another board runs on it.
     TinyglassError
-        If MicroPython is not installed.
+        If MicroPython is not installed, or a command cannot be done. Then a drive that was made is removed.
 
     Examples
     --------
@@ -68,16 +73,22 @@ class SimulatedBoard:
         platform: str = "circuitpython",
         seed: int = 0,
         auto_reload: bool = True,
+        read_only: bool = False,
+        commands: Sequence[str] = (),
     ) -> None:
+        from .commands import obey
+
         text = choose_program(program, sensor, platform)
         micropython = find_micropython()
         self._seed = seed
-        with ExitStack() as stack:
+        with ExitStack() as undo, ExitStack() as stack:
             if drive is None:
                 drive = Path(stack.enter_context(tempfile.TemporaryDirectory())) / "CIRCUITPY"
             self.drive = Path(drive).resolve()
             if not self.drive.name or (self.drive.exists() and not self.drive.is_dir()):
                 raise StorageError("This cannot be a board's drive", str(self.drive), "Name a folder")
+            if not self.drive.exists():
+                undo.callback(shutil.rmtree, self.drive, ignore_errors=True)
             make_folder(self.drive)
             self._place = Place(self.drive)
             stack.callback(self._place.close)
@@ -85,10 +96,15 @@ class SimulatedBoard:
             self._world = World(self._place.world)
             interpreter = Interpreter(micropython, self._place.world)
             stack.callback(interpreter.close)
-            self._console = Console(self.drive, self._place, self._world, interpreter, platform, auto_reload)
+            self._console = Console(
+                self.drive, self._place, self._world, interpreter, platform, auto_reload, read_only
+            )
             self._console.start()
             stack.callback(self._console.stop)
             self._console.plug()
+            for command in commands:
+                obey(self, command)
+            undo.pop_all()
             self._stack = stack.pop_all()
 
     @property

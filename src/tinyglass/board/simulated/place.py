@@ -24,12 +24,14 @@ def port_of(drive: Path) -> Path:
 
 
 def folder_of(drive: Path) -> Path | None:
-    """Return the private folder of the board that runs on this drive, or of one that was killed."""
+    """Return the private folder of the board that runs on this drive, or of one that was killed; it may be gone."""
     try:
         folder = Path(os.readlink(port_of(drive))).parent
-        is_ours = folder.name.startswith(PREFIX) and folder.lstat().st_uid == os.getuid()
     except OSError:
         return None
+    is_ours = folder.name.startswith(PREFIX)
+    with suppress(FileNotFoundError):
+        is_ours = is_ours and folder.lstat().st_uid == os.getuid()
     return folder if is_ours else None
 
 
@@ -52,7 +54,7 @@ class Place:
             try:
                 self._lock = os.open(drive, os.O_RDONLY | os.O_DIRECTORY)
                 stack.callback(os.close, self._lock)
-                self._hold(drive)
+                self._hold(drive, stack)
             except StorageError:
                 raise
             except OSError as error:
@@ -63,7 +65,7 @@ class Place:
                 ) from error
             stack.pop_all()
 
-    def _hold(self, drive: Path) -> None:
+    def _hold(self, drive: Path, stack: ExitStack) -> None:
         earlier = folder_of(drive)
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -82,8 +84,10 @@ class Place:
                 str(self.port),
                 "Rename or delete that file, or choose another folder",
             )
-        short = "/tmp" if len(tempfile.gettempdir()) > LONGEST else None
-        self.folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=short))
+        folders = Path("/tmp" if len(tempfile.gettempdir()) > LONGEST else tempfile.gettempdir())
+        _sweep(folders)
+        self.folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=folders))
+        stack.callback(shutil.rmtree, self.folder, ignore_errors=True)
         self.world = self.folder / WORLD
         self.world.mkdir()
         (self.folder / OWNER).write_text(f"process {os.getpid()}\n", encoding="ascii")
@@ -101,6 +105,28 @@ class Place:
             self.port.unlink()
         shutil.rmtree(self.folder, ignore_errors=True)
         os.close(self._lock)
+
+
+def _sweep(folders: Path) -> None:
+    """Remove what boards have left that were killed."""
+    for folder in folders.glob(f"{PREFIX}*"):
+        with suppress(OSError):
+            if folder.lstat().st_uid == os.getuid() and _is_dead(_owner(folder)):
+                shutil.rmtree(folder, ignore_errors=True)
+
+
+def _is_dead(owner: str) -> bool:
+    """Tell whether the owner is a process that has ended."""
+    word, _, number = owner.partition(" ")
+    if word != "process" or not number.isdigit():
+        return False
+    try:
+        os.kill(int(number), 0)
+    except ProcessLookupError:
+        return True
+    except (PermissionError, OverflowError):
+        pass  # somebody else's, or no process at all
+    return False
 
 
 def _owner(folder: Path | None) -> str:

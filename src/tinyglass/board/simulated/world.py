@@ -1,6 +1,7 @@
 """What the simulated kit's sensors see and its buttons feel: the PC's end, which writes the events.
 
-The board's end is ``standins/simulated_world.py``, where the events are listed.
+The board's end is ``standins/simulated_world.py``, where the events are listed, and
+``standins/simulated_drive.py``.
 """
 
 from __future__ import annotations
@@ -17,16 +18,23 @@ if TYPE_CHECKING:
 
 HANDS = ("closer", "away", "wave", "still")
 EVENTS = "events"
+CHANGED = "changed"  # files, by the program
 BUTTONS = (1, 2)
 HELD = 0.1  # seconds
 ACCELERATION, GYRO = ("m/s²",) * 3, ("rad/s",) * 3
 
 
 class World:
-    """A folder with the events, and the readings that are played."""
+    """A folder with the events, and the readings that are played.
+
+    Attributes
+    ----------
+    changed : Path, with the names of the files on the drive that the board's program has changed
+    """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self.changed = folder / CHANGED
         (folder / EVENTS).touch()
         self._numbers = count(1)
 

@@ -24,7 +24,8 @@ SLOPES = {
     "tanh": "1 - y * y",
 }
 """Of an activation, from its output y."""
-CODE = 5_000  # bytes that the module itself takes on a board with 32-bit pointers
+CODE = 14_000
+"""Bytes for the trainer and the parts of the program that learn, most of them while these are compiled."""
 LARGEST_NUMBER = 20  # bytes of a number in a list, where it is an object of its own
 
 
@@ -64,9 +65,9 @@ def python_trainer(model: BoardModel, *, part: str = "last", learning_rate: floa
 #     trainer = Trainer()
 #     trainer.learn(readings, label)   one step of gradient descent on one recording; returns the loss before it
 #     trainer.predict_raw(readings)    as predict_raw of model.py, with what was learnt
-#     trainer.save(), trainer.load()   to keep it over a restart; reset() forgets it
+#     trainer.save(), trainer.load()   to keep it over a restart; forget() undoes both
 #
-# expected: {python_trainer_memory(model):,} bytes of memory
+# expected: {python_trainer_memory(model):,} bytes of memory, besides the model, where pointers have 32 bits
 """
     sections = [*_constants(model, part, learning_rate), *_ends(model.network), part_of_file("trainer")]
     weights = floats(np.concatenate([rows_of(layer).ravel() for layer in model.network.layers]))
@@ -75,9 +76,11 @@ def python_trainer(model: BoardModel, *, part: str = "last", learning_rate: floa
 
 
 def python_trainer_memory(model: BoardModel) -> int:
-    """Return about how many bytes a trainer in Python needs besides the model, where pointers have 32 bits.
+    """Return about how many bytes more the exported program needs at its peak when it can learn.
 
-    Of all weights and biases 4 bytes, and while it learns, of every neuron an output and a delta.
+    It is an estimate for interpreters with 32-bit pointers, made of what 64-bit MicroPython needs: of
+    that half, as nearly all is pointers. Of all weights and biases it has 4 bytes, and of every neuron
+    and input two numbers: those of the last prediction stay, and while it learns there are deltas.
     """
     n_weights = sum((n_in + 1) * n_out for n_in, n_out in pairwise(model.network.sizes))
     return CODE + 4 * n_weights + 2 * LARGEST_NUMBER * sum(model.network.sizes)
@@ -134,7 +137,11 @@ def _ends(network: Network) -> Iterator[str]:
         yield part_of_file("expected_class")
         return
     number = "(label - _ANSWER_OFFSET) / _ANSWER_SCALE" if has_unit(network) else "label"
-    yield f"def _expected(label):\n    return [{number}]"
+    yield (
+        "def expected_outputs(label):\n"
+        '    """Return what is expected of the output: the quantity, brought to scale."""\n'
+        f"    return [{number}]"
+    )
 
 
 def _tuple(words: Iterable[str]) -> str:

@@ -4,6 +4,7 @@ import model
 from answers import say
 from kit import is_pressed, light, wait
 from matching import columns, period_ms
+from predictor import attend, predict
 from rhythm import Rhythm
 from sensor import CHANNELS, read
 
@@ -29,6 +30,7 @@ def record():
 print("> Press button 1")
 while True:
     while not is_pressed():
+        attend()
         wait(10)
     print("> Starting recording in 1sec")
     wait(1000)
@@ -36,6 +38,6 @@ while True:
     readings = record()
     light(False)
     print("> Stopped recording")
-    say(*model.predict_raw(readings))
+    say(*predict(readings))
     while is_pressed():
         wait(10)

@@ -66,7 +66,7 @@ def take(count, period):
         ms = rhythm.start_reading()
         values = read()
         if len(values) != len(CHANNELS):
-            raise ValueError(f"read() gave {len(values)} numbers for {len(CHANNELS)} channels")
+            raise ValueError(f"CHANNELS names {len(CHANNELS)}, and read() gave {len(values)}")
         print(str(ms) + "," + ",".join([str(value) for value in values]))
         taken += 1
     print("# done")

@@ -30,5 +30,7 @@ class Rhythm:
 
     def wait(self):
         """Wait until a reading is due."""
-        while self.late() < 0:
-            wait(min(-self.late(), 10))
+        late = self.late()
+        while late < 0:
+            wait(min(-late, 10))
+            late = self.late()

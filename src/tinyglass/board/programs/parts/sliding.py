@@ -2,8 +2,9 @@
 
 import model
 from answers import say
-from kit import light
+from kit import light, wait
 from matching import columns, period_ms
+from predictor import attend, predict
 from rhythm import Rhythm
 from sensor import read
 
@@ -12,11 +13,17 @@ missing = model.READINGS  # readings until the next prediction
 rhythm = Rhythm(period_ms)
 light(True)
 while True:
-    rhythm.wait()
-    if rhythm.late() > period_ms:
-        print(f"> Too slow by {rhythm.late()} ms: the window begins anew")
+    took_time = attend()
+    late = rhythm.late()
+    if late < 0 and not took_time:
+        wait(min(-late, 10))
+        continue
+    if late > period_ms or took_time:
+        if not took_time:
+            print(f"> Too slow by {late} ms: the window begins anew")
         rhythm = Rhythm(period_ms)
         missing = model.READINGS
+        light(True)
     rhythm.start_reading()
     values = read()
     row = window.pop(0)  # rows are used again, so that nothing needs to be thrown away
@@ -26,4 +33,4 @@ while True:
     missing -= 1
     if missing == 0:
         missing = model.HOP or model.READINGS
-        say(*model.predict_raw(window))
+        say(*predict(window))

@@ -6,7 +6,8 @@ import struct
 from simulated_world import GRAVITY, world
 
 APDS9930, LSM6DS3TRC = 0x39, 0x6B
-BUTTON, LED = 0, 2  # as in the programs' part for the kit
+LED = 2  # as in the programs' parts for the kit
+BUTTONS = {0: 1, 14: 2}
 
 
 class Pin:
@@ -25,7 +26,9 @@ class Pin:
             return None
         if self.mode == Pin.OUT:
             return self.state
-        return int(not (self.number == BUTTON and world.is_pressed(1))) if self.pull == Pin.PULL_UP else 0
+        if self.pull != Pin.PULL_UP:
+            return 0  # an open switch that nothing pulls up
+        return int(not (self.number in BUTTONS and world.is_pressed(BUTTONS[self.number])))
 
 
 class I2C:

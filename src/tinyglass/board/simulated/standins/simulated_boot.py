@@ -9,6 +9,8 @@ import os
 import sys
 
 import vfs
+from simulated_drive import Drive
+from simulated_sys import system
 
 CIRCUITPYTHON = (
     "simulated_time",
@@ -22,15 +24,18 @@ MICROPYTHON = ("machine",)
 READY = "\0"  # tells the console that Ctrl-C reaches MicroPython from here on
 
 
-def enter(drive, is_circuitpython):
+def enter(drive, is_circuitpython, is_read_only):
     """Load the stand-ins, and make the drive the root."""
     for name in CIRCUITPYTHON if is_circuitpython else MICROPYTHON:
         __import__(name)
     if is_circuitpython:
         sys.modules["time"] = sys.modules.pop("simulated_time")
-    del sys.modules["simulated_boot"]
+        sys.modules["sys"] = system
+    for name in ("simulated_boot", "simulated_drive", "simulated_sys"):
+        del sys.modules[name]
+    files = Drive(drive, is_read_only)
     vfs.umount("/")
-    vfs.mount(vfs.VfsPosix(drive), "/")
+    vfs.mount(files, "/")
     os.chdir("/")
     sys.path[:] = ["", "/", ".frozen", "/lib"] if is_circuitpython else ["", ".frozen", "/lib"]
     sys.stdout.write(READY)

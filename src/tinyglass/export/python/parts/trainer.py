@@ -12,10 +12,10 @@ from trainer import (
     _SLOPES,
     LEARNING_RATE,
     PART,
-    _expected,
     _finished,
     _loss,
     _trained,
+    expected_outputs,
 )
 
 
@@ -26,7 +26,7 @@ class Trainer:
     """
 
     def __init__(self):
-        self.weights = array("f", [0.0] * _N_WEIGHTS)
+        self.weights = array("f", range(_N_WEIGHTS))
         self.reset()
 
     def reset(self):
@@ -48,11 +48,15 @@ class Trainer:
 
     def predict_raw(self, readings):
         """Return the answer for readings, as `predict_raw` of model.py, with what was learnt."""
-        return answer(_finished(self._feed(prepare(readings))[-1]))
+        return answer(self.predict(prepare(readings)))
+
+    def predict(self, inputs):
+        """Return the outputs for prepared inputs, as `predict` of model.py."""
+        return _finished(self._feed(inputs)[-1])
 
     def learn(self, readings, label, rate=LEARNING_RATE):
         """Go one step towards the label, or the quantity; return the loss before it."""
-        return self.step(prepare(readings), _expected(label), rate)
+        return self.step(prepare(readings), expected_outputs(label), rate)
 
     def step(self, inputs, expected, rate=LEARNING_RATE):
         """Do the same with prepared inputs and expected outputs."""
@@ -118,8 +122,11 @@ class Trainer:
 
     def save(self, path="trained.bin"):
         """Keep what was learnt: at every time there is a whole file, of this name or with .new behind it."""
+        check = 0
+        for i in range(_N_FIXED, _N_WEIGHTS, 16):
+            check = _checked(check, bytes(memoryview(self.weights)[i : i + 16]))
         with open(path + ".new", "wb") as file:
-            file.write(f"{MODEL} {PART}\n".encode())
+            file.write(f"{MODEL} {PART} {check}\n".encode())
             file.write(memoryview(self.weights)[_N_FIXED:])
         try:
             os.remove(path)
@@ -128,17 +135,38 @@ class Trainer:
         os.rename(path + ".new", path)
 
     def load(self, path="trained.bin"):
-        """Take up what was learnt; what another network learnt is refused."""
+        """Take up what was learnt; a damaged file, or one of another network, is refused."""
         try:
             file = open(path, "rb")
         except OSError:
             file = open(path + ".new", "rb")
         with file:
             head = file.readline()
-            content = file.read()
-        if head != f"{MODEL} {PART}\n".encode() or len(content) != 4 * (_N_WEIGHTS - _N_FIXED):
-            raise ValueError(path + " is not what this network learnt")
-        i = _N_FIXED
-        for weight in array("f", content):
-            self.weights[i] = weight
-            i += 1
+            check = n = 0
+            piece = file.read(64)
+            while piece:
+                check = _checked(check, piece)
+                n += len(piece)
+                piece = file.read(64)
+            if head != f"{MODEL} {PART} {check}\n".encode() or n != 4 * (_N_WEIGHTS - _N_FIXED):
+                raise ValueError(path + " is not what this network learnt")
+            file.seek(len(head))
+            for i in range(_N_FIXED, _N_WEIGHTS):
+                self.weights[i] = array("f", file.read(4))[0]
+
+    def forget(self, path="trained.bin"):
+        """Reset, and remove what was saved."""
+        self.reset()
+        for name in (path + ".new", path):
+            try:
+                os.stat(name)
+            except OSError:
+                continue
+            os.remove(name)
+
+
+def _checked(check, piece):
+    # A sum over all bytes so far, in which each has its weight.
+    for byte in piece:
+        check = (check * 257 + byte + 1) % 65521
+    return check

@@ -18,6 +18,8 @@ def typed():
             letter = sys.stdin.read(1)
         except UnicodeError:
             letter = "?"
+        if not letter:
+            return None  # nobody can send anything
         if letter in "\r\n":
             sent, so_far = so_far, ""
             if sent:
