@@ -1,9 +1,9 @@
-"""Measure what parts of the generated header cost on simulated chips, and write src/tinyglass/export/sizes.json.
+"""Measure what parts of the generated code cost on simulated chips, and write src/tinyglass/export/sizes.json.
 
-    python -m benchmarks.fit_sizes [N]
+    python -m benchmarks.fit_sizes [c | python] [N]
 
-measures N random networks (160; a quarter of an hour), fits the shares that `tinyglass.export.sizes` adds up,
-and says how far they are off on networks that were not fitted.
+measures N random networks (160; a quarter of an hour for C, two minutes for Python), fits the shares that
+`tinyglass.export.sizes` adds up, and says how far they are off on networks that were not fitted.
 """
 
 from __future__ import annotations
@@ -23,8 +23,12 @@ from tinyglass.export.computing import prepared
 from tinyglass.export.executors.answers import Cost
 from tinyglass.export.executors.compiling import CompilerError
 from tinyglass.export.executors.table import EXECUTORS
+from tinyglass.export.python.costs import PythonParts, python_parts, style_of
+from tinyglass.export.python.model_file import python_model
 from tinyglass.export.sizes import TABLE, code_parts, constants, count_parts, stack_parts
 from tinyglass.inputs import STATISTICS, count_features
+
+from .board_python import measure as measure_module
 
 CHIPS = ("cortex-m4f", "cortex-m0+", "riscv32", "uno")
 KINDS = (
@@ -36,6 +40,7 @@ KINDS = (
     ("raw", "summary"),
     ("summary", "spectrum"),
 )
+STYLES = ("unrolled", "loop", "int8")
 HELD_OUT = 1_000_000  # seeds from here on are never fitted
 
 
@@ -60,10 +65,10 @@ def random_model(seed: int) -> tuple[dict[str, BoardModel], list[np.ndarray]]:
         one_of(1, 1, 2, 3, 3, 6),
         one_of(1, 3, 3, 10, 20, 32, 50, 64, 100, 119),
     )
-    if small := random.random() < 0.3:  # what most people begin with
-        kinds, channels, n = ("raw",), one_of(1, 1, 3), 3
+    if small := random.random() < 0.5:  # what most people begin with
+        kinds, channels, n = ("raw",), one_of(1, 1, 1, 2, 3, 6), one_of(1, 3, 3, 3, 5, 8)
     n = min(n, 400 // channels)
-    steps = one_of(n, n, 8, 16, 32) if n > 1 else 1
+    steps = one_of(n, n, 8, 16, 32) if n > 1 and not small else n
     window, n_features = one_of(True, False), count_features(kinds, channels)
 
     def numbers(count: int, low: float, high: float) -> tuple[float, ...]:
@@ -74,8 +79,8 @@ def random_model(seed: int) -> tuple[dict[str, BoardModel], list[np.ndarray]]:
         ("",) * channels,
         steps,
         steps != n,
-        numbers(channels, -20, 20),
-        numbers(channels, 0.1, 9),
+        one_of((0.0,) * channels, numbers(channels, -20, 20), numbers(channels, -20, 20)),
+        one_of((100.0,) * channels, (1.0,) * channels, *[numbers(channels, 0.1, 9)] * 4),
         50.0,
         kinds,
         numbers(n_features, -2, 2),
@@ -85,8 +90,8 @@ def random_model(seed: int) -> tuple[dict[str, BoardModel], list[np.ndarray]]:
     )
     p = _with_likely_extremes(p)
     bare, regression = random.random() < 0.1, random.random() < 0.1
-    n_inputs = one_of(2, 3, 10, 39) if bare else p.n_inputs
-    neurons = [2, 2, 3, 4, 8, 32] if small else [2, 4, 8, 10, 16, 20, 32, 50]
+    n_inputs = one_of(2, 3, 4, 10, 39) if bare else p.n_inputs
+    neurons = [2, 2, 3, 4, 6, 8, 16, 32] if small else [2, 4, 8, 10, 16, 20, 32, 50]
     sizes = (n_inputs, *random.choice(neurons, one_of(0, 1, 1, 1, 2, 2, 3)))
     sizes = (*map(int, sizes), 1 if regression else one_of(2, 2, 3, 4, 6, 10))
     hidden = one_of("relu", "relu", "relu", "tanh", "sigmoid", "leaky_relu", "linear")
@@ -182,16 +187,97 @@ def fit(rows: list[tuple[dict[str, float], float, float]], positive: bool) -> di
     return {name: round(float(x), 3) for name, x in zip(names, found.x / size, strict=True)}
 
 
+# ---------------------------------------------------------------- Python
+
+
+class MeasuredInPython(NamedTuple):
+    """What one network costs in one style of Python."""
+
+    style: str
+    model: BoardModel
+    parts: PythonParts
+    costs: PythonParts
+
+
+def measure_in_python(seeds: range) -> Iterator[MeasuredInPython]:
+    """Yield what random networks cost in each style, as far as they are exported in it."""
+    dearest, making.DEAREST = making.DEAREST, np.inf
+    try:
+        for seed in seeds:
+            models, readings = random_model(seed)
+            given = readings[0].astype(np.float32).tolist()
+            for precision, model in models.items():
+                chosen = style_of(model, precision)
+                for style in {chosen, "loop"} if precision == "float32" else {"int8"}:
+                    text = python_model(model, style=style)
+                    f = measure_module(text, given, "predict_raw")
+                    costs = PythonParts(len(text), f.memory, f.made, f.count)
+                    yield MeasuredInPython(style, model, python_parts(model, style), costs)
+    finally:
+        making.DEAREST = dearest
+
+
+def fit_python(fitted: list[MeasuredInPython]) -> dict[str, Any]:
+    """Return the shares of each style."""
+    return {
+        style: {
+            what: fit(
+                [
+                    (getattr(m.parts, what), getattr(m.costs, what), getattr(m.costs, what))
+                    for m in fitted
+                    if m.style == style
+                ],
+                positive=what in ("made", "instructions"),
+            )
+            for what in PythonParts._fields
+        }
+        for style in STYLES
+    }
+
+
+def report_python(others: list[MeasuredInPython]) -> None:
+    """Print how far estimates are off."""
+    from tinyglass.export.sizes import shares_of
+
+    shares_of.cache_clear()
+    for style in STYLES:
+        errors = [
+            [
+                sum(shares.get(name, 0) * x for name, x in parts.items()) / cost - 1
+                for shares, parts, cost in zip(
+                    (shares_of()["python"][style][what] for what in PythonParts._fields),
+                    m.parts,
+                    m.costs,
+                    strict=True,
+                )
+            ]
+            for m in others
+            if m.style == style
+        ]
+        worst = np.abs(np.array(errors)).max(axis=0)
+        print(
+            f"Python {style:9s}{len(errors):4d} networks, off by at most",
+            " ".join(f"{w:6.1%}" for w in worst),
+        )
+
+
 def main() -> None:
     """Measure, fit, write the table, and print how far it is off on other networks."""
-    n = int(sys.argv[1]) if len(sys.argv) > 1 else 160
-    fitted, others = list(measure(range(n))), list(measure(range(HELD_OUT, HELD_OUT + n // 4)))
-    write(fitted, n)
-    report(others)
+    words = sys.argv[1:]
+    n = int(words.pop()) if words and words[-1].isdigit() else 160
+    asked = words or ["c", "python"]
+    if "c" in asked:
+        fitted, others = list(measure(range(n))), list(measure(range(HELD_OUT, HELD_OUT + n // 4)))
+        write(fit_chips(fitted))
+        report(others)
+    if "python" in asked:
+        in_python = list(measure_in_python(range(n)))
+        write({"python": fit_python(in_python)})
+        report_python(list(measure_in_python(range(HELD_OUT, HELD_OUT + n // 4))))
 
 
-def write(fitted: list[Measured], n: int) -> None:
-    """Fit the shares and write them."""
+def fit_chips(fitted: list[Measured]) -> dict[str, Any]:
+    """Return the shares of each chip and precision."""
     shares: dict[str, Any] = {}
     for chip in CHIPS:
         for precision in ("float32", "int8"):
@@ -200,10 +286,14 @@ def write(fitted: list[Measured], n: int) -> None:
                 what: fit([row[what] for row in rows], positive=what == "count")
                 for what in ("code", "stack", "count")
             }
-    about = f"Made by python -m benchmarks.fit_sizes {n}: bytes, and instructions or cycles, of each part."
-    TABLE.write_bytes(
-        msgspec.json.format(msgspec.json.encode({"about": about, "shares": shares}), indent=1) + b"\n"
-    )
+    return shares
+
+
+def write(shares: dict[str, Any]) -> None:
+    """Write shares into the table, whose others stay."""
+    about = "Made by python -m benchmarks.fit_sizes: bytes, and instructions or cycles, of each part."
+    table = {"about": about, "shares": msgspec.json.decode(TABLE.read_bytes())["shares"] | shares}
+    TABLE.write_bytes(msgspec.json.format(msgspec.json.encode(table), indent=1) + b"\n")
 
 
 def report(others: list[Measured]) -> None:

@@ -14,7 +14,7 @@ from conftest import ROOT
 
 sys.path.insert(0, str(ROOT))
 
-from benchmarks import sets
+from benchmarks import board_python, sets
 from benchmarks.devices import code, page, tflite
 from benchmarks.devices.agreement import agreement_on_held_out, agreements_on_sets, two_thirds
 from benchmarks.devices.code import EMLEARN, EMLEARN_INLINE, FLOAT32, INT8
@@ -32,6 +32,9 @@ INSTALL = "make .venv/peers"
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:emlearn")  # it still uses distutils
 needs_emlearn = pytest.mark.skipif(find_spec("emlearn") is None, reason=f"no emlearn: {INSTALL}")
+needs_32_bits = pytest.mark.skipif(
+    not board_python.INTERPRETER.is_there(), reason=f"no 32 bits: {board_python.INTERPRETER.install}"
+)
 needs_tflite = pytest.mark.skipif(find_spec("tflite_micro") is None, reason=f"no tflite-micro: {INSTALL}")
 
 
@@ -114,7 +117,48 @@ def test_int8_chooses_the_classes_of_float32_in_a_public_set():
     assert found.equal >= 0.995 * found.n
 
 
+@cache
+def python_figures() -> tuple[board_python.Compared, ...]:
+    return tuple(board_python.compare())
+
+
+@needs_32_bits
+@pytest.mark.parametrize("network", board_python.NETWORKS)
+def test_python_beside_the_course_s_style(network):
+    """In one of its styles, and by more than a little: the counts are the same everywhere."""
+    own = [c for c in python_figures() if c.network == network and c.style != board_python.COURSE]
+    assert {c.style for c in own} == set(board_python.STYLES)
+    assert max(c.faster for c in own) >= 3.0 or min(c.share for c in own) <= 0.45
+    assert all(c.count > 10 * np.prod(board_python.NETWORKS[network][:2]) for c in own)
+
+
 # ---------------------------------------------------------------- what is measured
+
+
+@needs_32_bits
+def test_python_is_counted_the_same_every_time():
+    again = board_python.compare({"3-2-2": board_python.NETWORKS["3-2-2"]})
+    assert again == [c for c in python_figures() if c.network == "3-2-2"]
+
+
+@needs_32_bits
+def test_what_a_module_takes_is_what_it_makes():
+    text = "kept = [%r] * 1000\ndef call(given):\n    for i in range(%d):\n        i + given\n"
+    few, many = (board_python.measure(text % (0.5, n), 0.5, "call") for n in (100, 300))
+    assert many.made - few.made == 200 * 16
+    assert 2.9 < many.count / few.count < 3.1
+    assert 4_000 < few.memory < 5_000
+
+
+def test_without_32_bits_the_bench_says_what_to_install(monkeypatch):
+    monkeypatch.setattr(
+        board_python, "INTERPRETER", board_python.INTERPRETER._replace(is_there=lambda: False)
+    )
+    results = measure([])
+    assert results.python == ()
+    assert results.missing["MicroPython, 32 bits"] == board_python.INTERPRETER.install
+    with pytest.raises(SystemExit, match=r"pip install .*tinyglass\[devices\]"):
+        board_python.main()
 
 
 @pytest.mark.parametrize("network", SUBJECTS)
@@ -240,6 +284,10 @@ def test_tflite_figures_count_equal_answers():
 # ---------------------------------------------------------------- goals and pages
 
 
+def compared(network: str, style: str, faster: float, share: float) -> board_python.Compared:
+    return board_python.Compared(1_000, 2_000, 3_000, network, style, faster, share)
+
+
 def results_of(**costs: Cost) -> Results:
     """Results in which ours and emlearn's cost the same everywhere, but for what is given."""
     ours = costs.get("ours", Cost(1_000, 0, 100, 10_000, "instructions"))
@@ -251,15 +299,35 @@ def results_of(**costs: Cost) -> Results:
         for name in BOARDS
     ]
     held_out = tuple(agreement_on_held_out(subject(name)) for name in ("3-2-2",))
-    return Results(tuple(figures), (), held_out, (), {}, {"avr-gcc": "5.4.0"})
+    python = tuple(
+        compared(network, style, *of_style)
+        for network in SUBJECTS
+        for style, of_style in (("course", (1, 1)), ("unrolled", (3.1, 1.2)), ("int8", (2.0, 0.3)))
+    )
+    return Results(tuple(figures), (), held_out, (), {}, {"avr-gcc": "5.4.0"}, python)
 
 
 def test_goals_are_reached_and_missed():
     goals = check_goals(results_of())
-    assert [goal.reached for goal in goals] == [True] * 15 + [None]
+    assert [goal.reached for goal in goals] == [True] * 15 + [None] + [True] * 3
     assert {goal.found for goal in goals if "flash, M4F" in goal.text} == {0.05}
     worse = check_goals(results_of(ours=Cost(9_501, 4, 151, 200_001, "cycles")))
-    assert [goal.reached for goal in worse] == [False] * 14 + [True, None]
+    assert [goal.reached for goal in worse] == [False] * 14 + [True, None] + [True] * 3
+
+
+@pytest.mark.parametrize(
+    ("styles", "found", "reached"),
+    [
+        ({"unrolled": (3.1, 1.2), "int8": (2.0, 0.3)}, (3.1, "×", "unrolled"), True),
+        ({"unrolled": (2.9, 1.2), "int8": (2.0, 0.3)}, (70, "%", "int8"), True),
+        ({"unrolled": (2.9, 1.2), "int8": (2.0, 0.46)}, (2.9, "×", "unrolled"), False),
+    ],
+)
+def test_python_is_fast_or_small_or_misses_its_goal(styles, found, reached):
+    python = tuple(compared("3-2-2", style, *figures) for style, figures in styles.items())
+    goal = next(g for g in check_goals(replace(results_of(), python=python)) if "Python, 3-2-2" in g.text)
+    assert (round(goal.found, 3), goal.unit, goal.where) == found
+    assert goal.reached is reached
 
 
 def test_goals_take_the_better_of_emlearns_two():
@@ -286,6 +354,7 @@ def test_tables_show_every_figure():
     results = replace(results, figures=figures, tflite=(told,), missing={"RV32": "apt install gcc-riscv64"})
     text = "\n".join(page.as_text(results, check_goals(results)))
     assert "1,660 / 0 + 140 / 8,702" in text
+    assert re.search(r"39-20-10-4, int8 +1,000 +2,000 +2\.00 × +0\.30 +reached", text)
     assert "22,480 / 2,312 + 340 / 14,563 (quoted)" in text
     assert "1,660 / 0 + 140 / 8,702 WRONG" in text
     assert "No figure for tinyglass float32 on Uno: it does not fit." in text

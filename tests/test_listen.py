@@ -209,6 +209,20 @@ def test_what_the_board_predicts_is_shown(hear, course_training, tmp_path):
     assert "said by the board" in plain
 
 
+def test_what_the_boards_program_says_of_itself_is_told(hear, course_training, tmp_path):
+    said = [
+        "> Learnt a\x1b[2J: the loss was 0.2",
+        "Prediction: a, p=0.9",
+        "> Starting recording in 1sec",
+        "noise",
+    ]
+    with played(tmp_path, printing(said, 0.01)) as board:
+        plain = hear(course_training, board, "--count", "3").stdout
+    assert "The board says: Learnt a\N{REPLACEMENT CHARACTER}[2J: the loss was 0.2\n" in plain
+    assert "Starting" not in plain
+    assert "noise" not in plain
+
+
 def test_less_sure_than_the_threshold_is_unknown(hear, windows, tmp_path):
     rows = [tuple(row) for row in gestures()[1].signal.tolist()]
     with played(tmp_path, recorder([rows], ("x", "y"))) as board:

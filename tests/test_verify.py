@@ -20,12 +20,15 @@ from tinyglass import Network, Recording, read_recordings, save_recordings, trai
 from tinyglass.board.simulated import SimulatedBoard
 from tinyglass.export import verifying
 from tinyglass.export.board_model import make_board_model, selftest_line
+from tinyglass.export.executors import pythons, wasm
 from tinyglass.export.executors.answers import Executed
-from tinyglass.export.executors.compiling import CompilerError
+from tinyglass.export.executors.compiling import CompilerError, TooLargeError
 from tinyglass.export.executors.table import EXECUTORS
 from tinyglass.export.learning import PARTS
 from tinyglass.export.verifying import examples_of, foretell, verify_model
 from tinyglass.export.verifying_learning import verify_trainer
+
+needs_32_bits = pytest.mark.skipif(not wasm.is_there(), reason='pip install "tinyglass[devices]"')
 
 
 @pytest.fixture(scope="module")
@@ -110,8 +113,9 @@ def test_what_is_missing_or_does_not_fit_is_named(network, monkeypatch):
     def too_large(model, readings):
         raise CompilerError("It does not fit", "a board", "Use another")
 
-    gone = EXECUTORS[2]._replace(is_there=lambda: False)
-    full = EXECUTORS[3]._replace(run=too_large)
+    by_name = {e.name: e for e in EXECUTORS}
+    gone = by_name["gcc"]._replace(is_there=lambda: False)
+    full = by_name["g++"]._replace(run=too_large)
     monkeypatch.setattr(verifying, "EXECUTORS", (gone, full))
     model = make_board_model(network)
     verified, missing = verify_model(model, examples_of(model, read_recordings()), ["c"])
@@ -130,6 +134,57 @@ def test_recordings_of_any_length_are_verified_each_at_its_own():
     verified, _ = verify_model(model, examples_of(model, recordings))
     assert [v for v in verified if not v.sound] == []
     assert {v.n for v in verified} == {6}
+
+
+@needs_32_bits
+@pytest.mark.parametrize("precision", ["float32", "int8"])
+def test_32_bits_answer_to_any_number_of_recordings(network, precision):
+    """Of more than are given at once, each answer stands at its place."""
+    recordings = read_recordings()
+    model = make_board_model(network, precision, recordings)
+    readings = examples_of(model, recordings).readings
+    many = pythons.run_in_python("micropython-32", model, readings * (pythons.AT_ONCE // 4))
+    once = pythons.run_in_python("cpython", model, readings)
+    assert len(many.places) > 2 * pythons.AT_ONCE
+    np.testing.assert_array_equal(many.places, np.tile(once.places, pythons.AT_ONCE // 4))
+    np.testing.assert_allclose(many.outputs[-10:], once.outputs, atol=1e-12)
+    if precision == "int8":
+        np.testing.assert_array_equal(many.sums[-10:], once.sums)
+
+
+@needs_32_bits
+def test_32_bits_count_their_instructions_and_say_what_fails(tmp_path):
+    (tmp_path / "given").write_text("from a file")
+    code = """
+import gc, sys, time
+gc.disable()
+print(open("given").read(), sys.maxsize == 2**31 - 1, 1 / 3 == 0.3333333333333333)
+x = 0.5
+before = after = 0
+before = gc.mem_alloc()
+x = x + x
+after = gc.mem_alloc()
+print(after - before)
+def work(n):
+    for i in range(n):
+        i * 3
+for n in (100, 200, 300):
+    begin = time.ticks_us()
+    work(n)
+    print(time.ticks_us() - begin)
+"""
+    told, size, *counts = wasm.run_program(code, tmp_path).splitlines()
+    assert told == "from a file True True"
+    assert int(size) == 16  # a number with a point takes one block of 16 bytes
+    first, second, third = map(int, counts)
+    assert 100 * 500 < third - second < 1.1 * (second - first) < 100 * 2_000
+    assert wasm.run_program(code, tmp_path).splitlines()[2:] == counts
+    with pytest.raises(CompilerError, match="ZeroDivisionError"):
+        wasm.run_program("1 / 0", tmp_path)
+    with pytest.raises(TooLargeError):
+        wasm.run_program("x = [0]\nwhile True:\n    x = x + x", tmp_path, heap=1 << 20)
+    with pytest.raises(CompilerError, match="all fuel consumed"):
+        wasm.run_program("while True:\n    pass", tmp_path, most=10**7)
 
 
 def replace_resample(p):
@@ -165,6 +220,14 @@ def test_verify_tells_everything_in_json(here, training):
     assert facts["agreement"]["int8"]["equal"] == 1.0
 
 
+def test_recordings_may_be_named_after_an_option(here, training, tmp_path):
+    save_recordings(read_recordings()[:4], tmp_path / "data.csv")
+    for words in (["--target", "onnx", tmp_path / "data.csv"], [tmp_path / "data.csv", "--target", "onnx"]):
+        done = here("verify", training, *words)
+        assert done.returncode == 0, done.stderr
+        assert "float32: 4 recordings, compared with the PC" in done.stdout
+
+
 def test_verify_exits_with_1_where_an_answer_is_wrong(here, training, monkeypatch):
     wrong = EXECUTORS[0]._replace(
         run=lambda model, readings: Executed(None, np.zeros((len(readings), 2)), np.zeros(len(readings), int))
@@ -180,6 +243,10 @@ def test_verify_with_a_trainer(here, training):
     assert done.returncode == 0, done.stderr
     assert "10 steps, each compared with the PC's" in done.stdout
     assert "bytes of RAM" in done.stdout
+    done = here("verify", training, "--trainer", "last", "--target", "circuitpython")
+    assert done.returncode == 0, done.stderr
+    assert "in C" not in done.stdout
+    assert "bytes of memory more" in done.stdout
 
 
 @pytest.mark.parametrize(
@@ -190,6 +257,11 @@ def test_verify_with_a_trainer(here, training):
         (["verify", "MODEL", "nowhere"], "There is no such file or folder"),
         (["verify", "nowhere"], "Check the spelling"),
         (["verify", "MODEL", "--trainer", "some"], "Unknown part"),
+        (["verify", "MODEL", "--learning-rate", "0.1"], "no trainer is asked for"),
+        (["verify", "MODEL", "--target", "c", "DATA", "MORE"], "Unexpected word 'MORE'"),
+        (["export", "MODEL", "--target", "c", "--out", "OUT", "--sensor", "motion"], "Leave out --sensor"),
+        (["export", "MODEL", "--target", "onnx", "--out", "OUT", "--style", "loop"], "Leave out --style"),
+        (["export", "MODEL", "--target", "c", "--out", "OUT", "--learning-rate", "0.1"], "no trainer"),
         (["export", "MODEL", "--target", "circuitpyton", "--out", "OUT"], "Did you mean 'circuitpython'"),
         (["export", "MODEL", "--target", "c", "--out", "MODEL/model.safetensors"], "a file, not a folder"),
         (["export", "MODEL", "--target", "c", "--out", "OUT", "--recordings", "nowhere"], "no such file"),

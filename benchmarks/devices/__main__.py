@@ -6,7 +6,6 @@ import argparse
 import warnings
 from collections.abc import Sequence
 
-from .. import board_python
 from ..speed import tell
 from .goals import check_goals
 from .measuring import measure
@@ -19,9 +18,7 @@ def parse(words: Sequence[str] | None = None) -> argparse.Namespace:
         prog="benchmarks.devices",
         description="What a network costs on a board, beside emlearn and TFLite Micro.",
     )
-    parser.add_argument(
-        "--quick", action="store_true", help="-Os only; no public sets of recordings, no Python on the board"
-    )
+    parser.add_argument("--quick", action="store_true", help="-Os only; no public sets of recordings")
     parser.add_argument("--docs", action="store_true", help="write the tables of docs/devices.md too")
     return parser.parse_args(words)
 
@@ -35,9 +32,6 @@ def main(words: Sequence[str] | None = None) -> None:
         print(part)
     if options.docs:
         print(write_page(results, goals))
-    if not options.quick:
-        print("Python on the board, beside the course's style of code\n")
-        board_python.main()
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from tinyglass.export.executors.answers import Cost
 
+from ..board_python import COURSE, FASTER, NETWORKS, SMALLER
 from ..goals import Goal
 from .agreement import Agreement
 from .code import EMLEARN, EMLEARN_INLINE, FLOAT32, INT8
@@ -18,7 +19,7 @@ PEER = "× emlearn's"
 
 def check_goals(results: Results) -> list[Goal]:
     """Return every goal with what was found at -Os; where a part was not measured, without."""
-    return [goal for goals in (_against_emlearn, _uno, _ram, _agreement) for goal in goals(results)]
+    return [goal for goals in (_against_emlearn, _uno, _ram, _agreement, _python) for goal in goals(results)]
 
 
 def _against_emlearn(results: Results) -> Iterator[Goal]:
@@ -71,6 +72,23 @@ def _agreement(results: Results) -> Iterator[Goal]:
         ("all recordings of the public sets", results.on_sets),
     ):
         yield Goal(f"int8 chooses float32's class: {text}", 99.5, "%", _percent(found))
+
+
+def _python(results: Results) -> Iterator[Goal]:
+    """Yield of each network whether it is fast or small enough beside the course's style, in one of ours."""
+    for network in NETWORKS:
+        own = [c for c in results.python if c.network == network and c.style != COURSE]
+        fastest = max(own, key=lambda c: c.faster, default=None)
+        smallest = min(own, key=lambda c: c.share, default=None)
+        if smallest is None or fastest is None or fastest.faster >= FASTER or smallest.share > SMALLER:
+            found, style = (fastest.faster, fastest.style) if fastest is not None else (None, "")
+            yield Goal(f"Python, {network}: the course's style takes", FASTER, "×", found, style)
+        else:
+            saved = 100 * (1 - smallest.share)
+            wanted = 100 * (1 - SMALLER)
+            yield Goal(
+                f"Python, {network}: memory saved of the course's style", wanted, "%", saved, smallest.style
+            )
 
 
 def _percent(found: Iterable[Agreement]) -> float | None:

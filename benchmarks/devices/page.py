@@ -7,6 +7,7 @@ from pathlib import Path
 
 from tinyglass.export.executors.answers import Cost
 
+from .. import board_python
 from ..goals import Goal
 from ..page import DOCS, markdown
 from ..printing import goal_rows, table
@@ -62,6 +63,8 @@ def _parts(results: Results, goals: Sequence[Goal], show: Callable[[Rows], str])
         yield "How it is counted", _how(results)
     if results.tflite:
         yield "TFLite Micro", _tflite(results, show)
+    if results.python:
+        yield "Python", _python(results, show)
     yield "int8 beside float32", _agreements(results, show)
     yield "Goals", show([["", "wanted", "found", ""], *goal_rows(goals)])
     if results.missing:
@@ -139,6 +142,15 @@ def _tflite(results: Results, show: Callable[[Rows], str]) -> str:
         f"its model file, the RAM that it takes, and of {results.tflite[0].n} held-out gestures how many get the "
         "class that float32 gives them. It rounds the last sums to 8 bits before softmax; ours stay whole.\n\n"
         + show(rows)
+    )
+
+
+def _python(results: Results, show: Callable[[Rows], str]) -> str:
+    return (
+        "A prediction from prepared inputs, beside the same network in the course's style of Python: nested lists of "
+        "weights, loops by index. Both in MicroPython for WebAssembly, which has 32 bits as boards have; counted are "
+        "its instructions, and the bytes that importing takes for good.\n\n"
+        + show(board_python.rows(results.python))
     )
 
 

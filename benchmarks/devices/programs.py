@@ -98,7 +98,8 @@ def _count_on_uno(code: Code, inputs: np.ndarray, optimised: str) -> Counted:
         folder = Path(name)
         firmware, without = _compile_both(avr.compile_for_avr, folder, code, inputs, optimised)
         addresses = [str(number) for part in ("inputs", "place") for number in firmware.symbols[part]]
-        command = [str(avr.build_runner(folder)), firmware.path.name, avr.MCU, *addresses]
+        end = str(avr.RAM_FROM + firmware.ram)
+        command = [str(avr.build_runner(folder)), firmware.path.name, avr.MCU, end, *addresses]
         done = run_command(command, folder, inputs.astype("<f4").tobytes())
     told = np.frombuffer(done.stdout, [("place", "<i4"), ("cycles", "<i8"), ("stack", "<i8")])
     counted = _counted(

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..errors import ArgumentError, RecordingError, TinyglassError
+from ..errors import ArgumentError, RecordingError, TinyglassError, printable
 from ..network import Network
 from ..prediction import UNKNOWN, Prediction, predict
 from ..recordings import Recording
@@ -19,7 +19,7 @@ from .finding import find_source
 from .ports import BAUD, open_port
 from .reading import Account, is_blank, measure_rate, reading_in
 from .sources import Course, Kit, Lines, Source
-from .takes import Row, Take, Wanted
+from .takes import Row, Take, Wanted, is_of_a_recording
 from .windows import Windows, match_channels, windows_of
 from .wire import Line, Wire
 
@@ -59,7 +59,7 @@ class Listening:
     recent : deque of readings, those of the last window and a few before
     account : Account of lines that were skipped
     n_readings : int, that have come
-    warnings : list of str, to be told
+    notes : list of str, to be told: what is wrong, and what the board's program says of itself
     """
 
     def __init__(
@@ -76,7 +76,7 @@ class Listening:
         self.preparation = network.preparation
         self.account = Account()
         self.n_lines = self.n_readings = 0
-        self.warnings: list[str] = []
+        self.notes: list[str] = []
         self._begun = list(begun)
         self._take: Take | None = None
         self._last_reading = time.monotonic()
@@ -117,6 +117,8 @@ class Listening:
                 continue
             if said := SAID.match((line.text or "").strip()):
                 yield Heard(_said(said, self.wire.name), by_board=True)
+            elif (text := (line.text or "").strip()).startswith("> ") and not is_of_a_recording(text):
+                self.notes.append(f"The board says: {printable(text[2:])}")
             elif isinstance(self.source, Course):
                 yield from self._of_take(line)
             elif self.windows is not None:
@@ -169,7 +171,7 @@ class Listening:
         self._take = None
         if take.failure or not take.rows:
             if take.rows:
-                self.warnings.append(f"A recording is left out: {take.failure}.")
+                self.notes.append(f"A recording is left out: {take.failure}.")
             return
         places = match_channels(take.form, self.preparation, self.wire.name)
         rows = [tuple(row[place] for place in places) for row in take.rows]
@@ -184,7 +186,7 @@ class Listening:
         try:
             yield Heard(predict(self.network, [recording], self.threshold)[0], by_board=False)
         except RecordingError as error:  # a reading that is too large to be prepared
-            self.warnings.append(str(error))
+            self.notes.append(str(error))
 
     @property
     def _units(self) -> tuple[str, ...]:
@@ -201,7 +203,7 @@ class Listening:
             return
         measured = measure_rate(list(self._arrivals))
         if measured is not None and abs(measured.hz - trained) > SLOW_OR_FAST * trained:
-            self.warnings.append(
+            self.notes.append(
                 f"The readings come at {measured.hz:g} Hz; the network was trained on {trained:g} Hz."
             )
 

@@ -119,6 +119,11 @@ class Take:
         return [time - self.clock[0] for time in self.clock]
 
 
+def is_of_a_recording(text: str) -> bool:
+    """Tell whether a line says that the board's own program begins or ends a recording."""
+    return bool(COURSE_STARTS.match(text) or COURSE_STOPS.match(text))
+
+
 class LinesTake(Take):
     """A recording from a board that prints a reading a line, without end.
 

@@ -81,8 +81,8 @@ def listen_verb(options: argparse.Namespace) -> int:
                     shown.heard(heard)
                     n += 1
                 shown.look(listener)
-                while listener.warnings:
-                    shown.tell(listener.warnings.pop(0))
+                while listener.notes:
+                    shown.tell(listener.notes.pop(0))
         finally:
             for text in listener.account.in_words():
                 shown.tell(f"{options.port}: {text}.")

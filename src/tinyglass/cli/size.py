@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from ..export.targets import PRECISIONS
-from ..printing import print_grid, print_json
-from .exporting import check_name, model_path
+from ..printing import print_grid, print_json, progress_bar
+from .exporting import check_name, model_path, training_recordings
 from .options import AddVerb, add_json, add_model, count
 
 if TYPE_CHECKING:
+    from ..export.board_model import BoardModel
     from ..export.sizes import Estimate
 
 
@@ -32,6 +34,11 @@ def add_verb(add: AddVerb) -> None:
         metavar="N",
         help="readings of a recording on the board, where the network takes any number",
     )
+    verb.add_argument(
+        "--measure",
+        action="store_true",
+        help="compile it, and count on the simulated chips that are here, instead of estimating",
+    )
     add_json(verb)
 
 
@@ -41,25 +48,57 @@ def size_verb(options: argparse.Namespace) -> int:
     from ..export.sizes import BOARDS, estimate_size
 
     check_name(options.precision, (*PRECISIONS, "both"), "--precision")
-    model = make_board_model(model_path(options.model), n_readings=options.readings)
+    # How long sums take without an FPU depends a little on the readings.
+    recordings = training_recordings(options.model, None, False) if options.measure else ()
+    model = make_board_model(model_path(options.model), recordings=recordings, n_readings=options.readings)
     precisions = PRECISIONS if options.precision == "both" else (options.precision,)
-    estimates = [estimate_size(model, board.name, precision) for board in BOARDS for precision in precisions]
+    wanted = [(board.name, precision) for board in BOARDS for precision in precisions]
+    missing: dict[str, str] = {}
+    if options.measure:
+        estimates = _measured(model, wanted, missing)
+    else:
+        estimates = [estimate_size(model, board, precision) for board, precision in wanted]
     if options.json:
-        facts = [asdict(e) | {"board": e.board.name, "measured": e.board.measured} for e in estimates]
+        facts = [asdict(e) | {"board": e.board.name} for e in estimates]
         print_json({"sha256": model.digest, "readings": model.n_readings, "estimates": facts})
         return 0
-    columns = ["board", "precision", "flash", "RAM", "readings", "time", ""]
+    columns = ["board", "precision", "flash", "RAM", "readings", "time", "", ""]
     sizes = "-".join(map(str, model.network.sizes))
     print_grid(f"{sizes} network, a prediction of {model.n_readings} readings", columns, map(_row, estimates))
     print(
         "flash, RAM (the stack of a prediction; nothing is held between two) and what holds the raw readings: "
         "bytes.\n"
-        "ESP32-S3 cannot be simulated: its figures are the Cortex-M4F's, which is much like it."
+        "In Python: flash is the file, RAM what importing it takes in MicroPython; times may be 1.6 times as long.\n"
+        "ESP32-S3 cannot be simulated: its figures in C are the Cortex-M4F's, which is much like it."
     )
+    for title, install in missing.items():
+        print(f"{title} is estimated; to measure it: {install}")
     return 0
+
+
+def _measured(
+    model: BoardModel, wanted: Sequence[tuple[str, str]], missing: dict[str, str]
+) -> list[Estimate]:
+    """Return what is counted where it can be, otherwise estimated; add to `missing` how more can be had."""
+    from ..export.measuring import find_chip, measure_size
+    from ..export.sizes import estimate_size
+
+    found = []
+    with progress_bar() as (show, _):
+        for number, (board, precision) in enumerate(wanted):
+            show("measuring", number / len(wanted))
+            chip = find_chip(board)
+            if chip is not None and not chip.is_there():
+                missing[chip.title] = chip.install
+                chip = None
+            size = estimate_size if chip is None else measure_size
+            found.append(size(model, board, precision))
+        show("measuring", 1.0)
+    return found
 
 
 def _row(e: Estimate) -> list[str]:
     verdict = f"does not fit: {e.too_much}" if e.too_much else "fits"
     time = f"{e.milliseconds:.2g} ms" if e.milliseconds < 100 else f"{e.milliseconds:,.0f} ms"
-    return [e.board.title, e.precision, f"{e.flash:,}", f"{e.ram:,}", f"{e.readings:,}", time, verdict]
+    figures = [f"{number:,}" for number in (e.flash, e.ram, e.readings)]
+    return [e.board.title, e.precision, *figures, time, verdict, "measured" if e.measured else ""]

@@ -4,6 +4,9 @@ The bytes of constants follow from the shape. Of code, stack and instructions, e
 has a share that was measured once on simulated chips, for many networks, and fitted: `sizes.json` holds the
 shares. Counted is what a prediction from raw readings to outputs needs; labels and the self-test, which a linker
 leaves out of programs that do not use them, are not.
+
+In Python the parts are those of `model.py`, and what they cost was counted in MicroPython with 32 bits: the bytes of
+its objects, and the instructions of the interpreter, which is compiled to WebAssembly.
 """
 
 from __future__ import annotations
@@ -19,11 +22,15 @@ import msgspec
 from ..errors import ArgumentError, nearest
 from ..inputs import FEATURES, HOP, SEGMENT, STATISTICS
 from ..network import Preparation
-from .board_model import PRECISIONS, BoardModel
+from .board_model import BoardModel
 from .c.pieces import types_of
-from .c.preparing import resamples
+from .c.preparing import divides, resamples, subtracts
+from .python.costs import PythonParts, python_parts, readings_held, style_of
 from .quantizing import TABLES
+from .targets import PRECISIONS
 
+PYTHON = "python"
+DRIVE, HEAP = 1_000_000, 192 * 1024  # bytes that Python has on small boards for files, and for objects
 TABLE = Path(__file__).with_name("sizes.json")
 UNROLLED_FROM = 8
 EXP = {"sigmoid", "tanh", "softmax"}
@@ -58,8 +65,16 @@ BOARDS = (
     Board("cortex-m4f", "Cortex-M4F (nRF52840)", "cortex-m4f", 1024 * 1024, 256 * 1024, 64, 1.3),
     Board("esp32-s3", "ESP32-S3", "cortex-m4f", 8 * 1024 * 1024, 512 * 1024, 240, 1.6, measured=False),
     Board("riscv32", "RISC-V (ESP32-C3)", "riscv32", 4 * 1024 * 1024, 400 * 1024, 160, 1.3),
+    Board("esp32-s3-python", "ESP32-S3, Python", PYTHON, DRIVE, HEAP, 240, 1.1, measured=False),
+    Board("rp2040-python", "RP2040, Python", PYTHON, DRIVE, HEAP, 125, 1.25, measured=False),
 )
-"""The cycles of an instruction are of usual code: loads and branches take two, all else one."""
+"""The cycles of an instruction are of usual code: loads and branches take two, all else one.
+
+In Python they are the cycles of the board while the interpreter carries out what is one instruction of WebAssembly on a
+PC: programs that others timed on boards with MicroPython, were counted here. They take 0.8 to 1.8, and the same program
+differs as much from one firmware to the next, so that times are right within a factor of 1.6 or so; docs/devices.md
+names the measurements.
+"""
 
 
 @dataclass(frozen=True)
@@ -70,12 +85,14 @@ class Estimate:
     ----------
     board : Board
     precision : "float32" or "int8"
-    flash : int, bytes
-    ram : int, bytes: what is there always, none, and the stack of a prediction
+    flash : int, bytes; in Python of the file
+    ram : int, bytes: what is there always, none, and the stack of a prediction; in Python what importing it takes
     readings : int, bytes in which the program holds the raw readings besides
     count : int, cycles on the Uno, otherwise instructions
     milliseconds : float, of a prediction
     too_much : str, what does not fit and by how much, or ""
+    made : int, bytes of the numbers that a prediction in Python makes, before any of them is collected
+    measured : bool, whether it was counted on the simulated chip
     """
 
     board: Board
@@ -86,19 +103,23 @@ class Estimate:
     count: int
     milliseconds: float
     too_much: str
+    made: int = 0
+    measured: bool = False
 
 
-def estimate_size(model: BoardModel, board: str, precision: str) -> Estimate:
+def estimate_size(model: BoardModel, board: str, precision: str, style: str = "auto") -> Estimate:
     """Return what a network will cost on a board.
 
-    As a rule within 10 % of measured flash and RAM, and 25 % of measured instructions or cycles, for the chips that
-    can be simulated; very small networks may be further off. Nothing is compiled for it, and nothing calibrated.
+    As a rule within 10 % of measured flash and RAM, and 25 % of counted instructions or cycles, for the chips that
+    can be simulated, and in Python; very small networks may be further off. Nothing is compiled for it, and nothing
+    calibrated.
 
     Parameters
     ----------
     model : BoardModel, in either precision
     board : str, the name of one of `BOARDS`
     precision : {"float32", "int8"}, in which it would be exported
+    style : str, of `tinyglass.export.python.model_file.python_model`, for Python
 
     Raises
     ------
@@ -121,19 +142,33 @@ def estimate_size(model: BoardModel, board: str, precision: str) -> Estimate:
         raise ArgumentError(
             f"Unknown precision {precision!r}", "the estimate", nearest(precision, list(PRECISIONS))
         )
-    shares = shares_of()[chosen.chip][precision]
-    flash = constants(model, precision) + _sum(shares["code"], code_parts(model, precision))
-    ram = _sum(shares["stack"], stack_parts(model, precision))
-    count = _sum(shares["count"], count_parts(model, precision))
-    readings = 4 * model.n_readings * model.n_channels
-    milliseconds = count * chosen.cycles / chosen.megahertz / 1000
+    made = 0.0
+    if chosen.chip == PYTHON:
+        style = style_of(model, precision, style)
+        costs = zip(PythonParts._fields, python_parts(model, style), strict=True)
+        flash, ram, made, count = (_sum(shares_of()[PYTHON][style][what], parts) for what, parts in costs)
+        readings = readings_held(model)
+    else:
+        shares = shares_of()[chosen.chip][precision]
+        flash = constants(model, precision) + _sum(shares["code"], code_parts(model, precision))
+        ram = _sum(shares["stack"], stack_parts(model, precision))
+        count = _sum(shares["count"], count_parts(model, precision))
+        readings = 4 * model.n_readings * model.n_channels
     lacking = [
         f"{round(needed - there):,} bytes of {what} too many"
         for what, needed, there in (("flash", flash, chosen.flash), ("RAM", ram + readings, chosen.ram))
         if needed > there
     ]
     return Estimate(
-        chosen, precision, round(flash), round(ram), readings, round(count), milliseconds, ", ".join(lacking)
+        chosen,
+        precision,
+        round(flash),
+        round(ram),
+        readings,
+        round(count),
+        count * chosen.cycles / chosen.megahertz / 1000,
+        ", ".join(lacking),
+        round(made),
     )
 
 
@@ -161,17 +196,25 @@ def constants(model: BoardModel, precision: str) -> int:
     if precision == "float32":
         n_bytes = 4 * sum((n_in + 1) * n_out for n_in, n_out in pairs)
     else:
-        tables = sum(layer.activation in TABLES for layer in model.network.layers[:-1])
         of_size = 1 if max(sizes) <= 255 else 2
         n_bytes = sum(n_in * n_out + 4 * n_out for n_in, n_out in pairs)
         n_bytes += (
-            3 * hidden + 256 * tables + (len(pairs) > 1) * (of_size * len(pairs) + 2 * (len(pairs) - 1))
+            3 * hidden
+            + 256 * _n_tables(model)
+            + (len(pairs) > 1) * (of_size * len(pairs) + 2 * (len(pairs) - 1))
         )
     if _takes_readings(model, precision):
         return n_bytes + (8 * model.n_channels if model.network.preparation is not None else 0)
     if "raw" in p.inputs:
-        n_bytes += 8 * model.n_channels
+        n_bytes += 4 * model.n_channels * (subtracts(model) + divides(model))
     return n_bytes + 8 * len(p.feature_scale) + 4 * (SEGMENT // 2 + 1) * ("spectrum" in p.inputs)
+
+
+def _n_tables(model: BoardModel) -> int:
+    """Return how many tables of activations there are: those of straight lines are alike in all layers."""
+    looked_up = [la.activation for la in model.network.layers[:-1] if la.activation in TABLES]
+    straight = {"leaky_relu", "step"}
+    return sum(name not in straight for name in looked_up) + len(straight.intersection(looked_up))
 
 
 def _flags(model: BoardModel, precision: str) -> dict[str, bool]:
@@ -185,8 +228,6 @@ def _flags(model: BoardModel, precision: str) -> dict[str, bool]:
     summary, spectrum = "summary" in p.inputs, "spectrum" in p.inputs
     raw = "raw" in p.inputs and not bare
     unrolled = float32 and max(layer.n_inputs for layer in network.layers) >= UNROLLED_FROM
-    divides = last in EXP or not direct or (float32 and bool(hidden & {*EXP, "leaky_relu"}))
-    adds = float32 or divides or (network.classes is None and p.answer_offset != 0)
     return {
         "base": True,
         "hidden": len(network.layers) > 1,
@@ -197,7 +238,8 @@ def _flags(model: BoardModel, precision: str) -> dict[str, bool]:
         "hidden exp": float32 and bool(hidden & EXP),
         "two kinds of exp": float32 and bool(hidden & EXP) and last in EXP,
         "table": not float32 and bool(hidden & set(TABLES)),
-        "two tables": not float32 and sum(la.activation in TABLES for la in network.layers[:-1]) > 1,
+        "two tables": not float32 and _n_tables(model) > 1,
+        "three tables": not float32 and _n_tables(model) > 2,
         "exp": last in EXP,
         "softmax": last == "softmax",
         "tempered": last == "softmax" and network.temperature != 1,
@@ -226,14 +268,39 @@ def _flags(model: BoardModel, precision: str) -> dict[str, bool]:
         "raw and features": raw and (summary or spectrum),
         "long summary": long and summary,
         "long spectrum": long and spectrum,
-        "float add": adds,
-        "float division": divides,
-        "float comparison": (float32 and "relu" in hidden) or last in EXP or network.classes is not None,
-        "to float": not float32 or summary or last in EXP or bool(hidden & EXP),
+        "offsets": raw and not direct and subtracts(model),
+        "scales": raw and not direct and divides(model),
+        "threshold": network.classes is not None and network.threshold > 0,
         "channels": model.n_channels > 1,
         "channels of summary": model.n_channels > 1 and summary,
         "channels of spectrum": model.n_channels > 1 and spectrum,
         "channels of raw": model.n_channels > 1 and raw,
+        **_float_routines(model, precision),
+    }
+
+
+def _float_routines(model: BoardModel, precision: str) -> dict[str, bool]:
+    """Return what of floating point a network needs: without an FPU, each is a routine of its own."""
+    network, p = model.network, model.preparation
+    hidden = {layer.activation for layer in network.layers[:-1]} if precision == "float32" else set()
+    exp = bool({*hidden, network.layers[-1].activation} & EXP)
+    reads = not _takes_readings(model, precision)
+    features = reads and bool({"summary", "spectrum"}.intersection(p.inputs))
+    raw = reads and "raw" in p.inputs
+    between = raw and resamples(model) and (model.n_readings > 1 or model.any_length)
+    # One channel's offset is a constant of the code: where it is negative, it is added.
+    constant = model.n_channels == 1 and p.offset[0] < 0
+    subtraction = exp or features or between or (raw and subtracts(model) and not constant)
+    shifts = network.classes is None and p.answer_offset != 0
+    return {
+        "float addition": precision == "float32" or subtraction or (raw and subtracts(model)) or shifts,
+        "float subtraction": subtraction,
+        "float division": exp or features or between or (raw and divides(model)) or "leaky_relu" in hidden,
+        "float comparison": exp
+        or features
+        or network.classes is not None
+        or bool(hidden & {"relu", "leaky_relu", "step"}),
+        "to float": precision == "int8" or exp or "summary" in p.inputs,
     }
 
 
@@ -324,19 +391,29 @@ def cost_line(model: BoardModel) -> str:
     """Return what a network is expected to cost on each board, for the top of what is exported in C."""
     costs = []
     for board in BOARDS:
+        if board.chip == PYTHON:
+            continue
         e = estimate_size(model, board.name, model.precision)
         verdict = "does not fit" if e.too_much else f"{e.milliseconds:.2g} ms"
         costs.append(f"{board.title} {e.flash:,} + {e.ram:,} B, {verdict}")
     return f"flash + RAM and time of a prediction: {'; '.join(costs)}"
 
 
-def python_cost_line(model: BoardModel) -> str:
-    """Return what a network is expected to cost in Python, where a board's own speed decides on the time."""
-    sizes = model.network.sizes
-    products = sum(n_in * n_out for n_in, n_out in pairwise(sizes))
-    n_bytes = model.network.n_weights * (4 if model.precision == "float32" else 1)
-    held = 4 * (sum(sizes) + model.n_readings * model.n_channels)
-    return (
-        f"{n_bytes:,} bytes of weights in flash; about {held:,} bytes of numbers in RAM "
-        f"and {products:,} products a prediction"
+def python_cost_line(model: BoardModel, style: str = "auto") -> str:
+    """Return what a network is expected to cost in Python, for the top of what is exported in it."""
+    estimates = [
+        estimate_size(model, board.name, model.precision, style) for board in BOARDS if board.chip == PYTHON
+    ]
+    e = estimates[0]
+    times = ", ".join(
+        f"{_about(e.milliseconds)} ms on {e.board.title.partition(',')[0]} at {e.board.megahertz:g} MHz"
+        for e in estimates
     )
+    return (
+        f"{e.flash:,} B of flash; in MicroPython {e.ram:,} B of RAM once imported, "
+        f"and {e.made:,} B of short-lived numbers a prediction; a prediction takes about {times}"
+    )
+
+
+def _about(milliseconds: float) -> str:
+    return f"{milliseconds:.2g}" if milliseconds < 100 else f"{round(milliseconds, -1):,.0f}"

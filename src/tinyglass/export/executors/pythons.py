@@ -1,4 +1,4 @@
-"""Python as an executor: the model's file in CPython and in MicroPython, each in a process of its own."""
+"""Python as an executor: the model's file in CPython, in MicroPython, and in MicroPython with 32 bits."""
 
 from __future__ import annotations
 
@@ -12,8 +12,11 @@ import numpy as np
 
 from ..board_model import BoardModel
 from ..python.model_file import python_model
+from . import wasm
 from .answers import Executed
 from .compiling import PROGRAMS, run_command
+
+AT_ONCE = 100  # examples: an interpreter that collects nothing has memory for them
 
 
 def find_micropython() -> str | None:
@@ -21,26 +24,38 @@ def find_micropython() -> str | None:
     return shutil.which("micropython", path=str(Path(sys.executable).parent)) or shutil.which("micropython")
 
 
-def run_in_python(interpreter: str, model: BoardModel, examples: Sequence[np.ndarray]) -> Executed:
+def _run(name: str, program: str, folder: Path) -> str:
+    """Run a program of a folder in an interpreter, and return what it prints."""
+    if name == "micropython-32":
+        return wasm.run_program(f"import gc\ngc.disable()\nimport {program}", folder)
+    interpreter = sys.executable if name == "cpython" else find_micropython()
+    assert interpreter is not None
+    return run_command([interpreter, f"{program}.py"], folder).stdout.decode()
+
+
+def run_in_python(name: str, model: BoardModel, examples: Sequence[np.ndarray]) -> Executed:
     """Return what the model's file answers to raw readings in an interpreter.
 
     Parameters
     ----------
-    interpreter : str, its path
+    name : {"cpython", "micropython", "micropython-32"}
     model : BoardModel
     examples : arrays, (n_readings, n_channels), in the units of the recordings
     """
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
+    with tempfile.TemporaryDirectory() as folder_name:
+        folder = Path(folder_name)
         (folder / "model.py").write_text(python_model(model), encoding="utf-8")
         shutil.copy(PROGRAMS / "fed.py", folder / "fed.py")
-        given = b"".join(
-            np.array(e.shape, "<i4").tobytes() + np.ascontiguousarray(e, "<f4").tobytes() for e in examples
-        )
-        (folder / "readings").write_bytes(given)
-        done = run_command([interpreter, "fed.py"], folder)
+        said = ""
+        for begin in range(0, len(examples), AT_ONCE):
+            given = b"".join(
+                np.array(e.shape, "<i4").tobytes() + np.ascontiguousarray(e, "<f4").tobytes()
+                for e in examples[begin : begin + AT_ONCE]
+            )
+            (folder / "readings").write_bytes(given)
+            said += _run(name, "fed", folder)
     n = model.network.n_outputs
-    rows = [line.split() for line in done.stdout.decode().splitlines()]
+    rows = [line.split() for line in said.splitlines()]
     outputs = np.array([[np.frombuffer(bytes.fromhex(word), "<f8")[0] for word in row[:n]] for row in rows])
     places = np.array([int(row[n]) for row in rows])
     sums = (
@@ -63,7 +78,7 @@ def learn_in_python(
 
     Parameters
     ----------
-    name : {"cpython", "micropython"}
+    name : {"cpython", "micropython", "micropython-32"}
     model, part, learning_rate : as of `python_trainer`
     examples : arrays, (n_readings, n_channels)
     expected : float array, (n_examples,), the places of the classes, or the quantities
@@ -74,8 +89,6 @@ def learn_in_python(
     """
     from ..python.trainer_file import python_trainer
 
-    interpreter = sys.executable if name == "cpython" else find_micropython()
-    assert interpreter is not None
     with tempfile.TemporaryDirectory() as folder_name:
         folder = Path(folder_name)
         (folder / "model.py").write_text(python_model(model), encoding="utf-8")
@@ -89,5 +102,5 @@ def learn_in_python(
             for e, y in zip(examples, expected, strict=True)
         )
         (folder / "readings").write_bytes(given)
-        done = run_command([interpreter, "fed_trainer.py"], folder)
-    return np.frombuffer(bytes.fromhex(done.stdout.decode()), "<f4").reshape(len(examples), -1)
+        said = _run(name, "fed_trainer", folder)
+    return np.frombuffer(bytes.fromhex(said), "<f4").reshape(len(examples), -1)

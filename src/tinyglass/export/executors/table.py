@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import sys
 from collections.abc import Callable, Sequence
 from functools import partial
 from importlib.util import find_spec
@@ -14,7 +13,7 @@ import numpy as np
 
 from ..board_model import BoardModel
 from ..floats import FLOAT32, FLOAT64, Floats
-from . import avr, chips, hosts, onnx_runtime, pythons
+from . import avr, chips, hosts, onnx_runtime, pythons, wasm
 from .answers import Cost, Executed, executed
 from .compiling import Program, predicting
 
@@ -78,31 +77,15 @@ def _has(program: str) -> Callable[[], bool]:
     return lambda: shutil.which(program) is not None
 
 
-def _micropython(model: BoardModel, examples: Sequence[np.ndarray]) -> Executed:
-    interpreter = pythons.find_micropython()
-    assert interpreter is not None
-    return pythons.run_in_python(interpreter, model, examples)
+def _python(name: str, title: str, is_there: Callable[[], bool], install: str) -> Executor:
+    run = partial(pythons.run_in_python, name)
+    return Executor(name, title, "python", FLOAT64, is_there, install, run)
 
 
 EXECUTORS = (
-    Executor(
-        "cpython",
-        "CPython",
-        "python",
-        FLOAT64,
-        lambda: True,
-        "",
-        lambda model, examples: pythons.run_in_python(sys.executable, model, examples),
-    ),
-    Executor(
-        "micropython",
-        "MicroPython",
-        "python",
-        FLOAT64,
-        lambda: pythons.find_micropython() is not None,
-        EXTRA,
-        _micropython,
-    ),
+    _python("cpython", "CPython", lambda: True, ""),
+    _python("micropython", "MicroPython", lambda: pythons.find_micropython() is not None, EXTRA),
+    _python("micropython-32", "MicroPython, 32 bits", wasm.is_there, EXTRA),
     _host("gcc", "gcc, C99", _has("gcc"), "apt install gcc"),
     _host("g++", "g++, C++", _has("g++"), "apt install g++"),
     _host("clang", "clang, C99", _has("clang"), "apt install clang"),

@@ -62,7 +62,7 @@ def python_files(
         channels=tuple(zip(p.channels, p.units, strict=True)) if sensor == "template" else (),
     )
     files = {
-        "model.py": python_model(model, style=style, cost=python_cost_line(model)),
+        "model.py": python_model(model, style=style, cost=python_cost_line(model, style)),
         program_name(platform): program,
     }
     if trainer is not None:
