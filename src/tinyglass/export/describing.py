@@ -3,32 +3,35 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
+from textwrap import wrap
 
 from .. import __version__
 from .board_model import BoardModel
 
-LONGEST_LIST = 24  # names, before a list is cut short
+WIDTH = 117  # of a line of a comment, after what it begins with
 
 
 def description(model: BoardModel, cost: str = "") -> list[str]:
-    """Return lines that say what the model is: for a comment of any language.
+    """Return lines that say what the model is: for a comment of any language, with whole lists.
 
     Only ASCII without ``*/``, ``?`` or line ends comes out, whatever the labels are.
 
     Parameters
     ----------
     model : BoardModel
-    cost : str, expected flash, RAM and time, where known
+    cost : str, expected flash, RAM and time, where known: what it is, and after a colon boards between semicolons
     """
     p, network = model.preparation, model.network
     sizes = "-".join(map(str, network.sizes))
     activations = ", ".join(layer.activation for layer in network.layers)
     period = "unknown" if model.period_ms is None else f"{model.period_ms:g} ms"
+    channels = [f"{name} [{unit}]" if unit else name for name, unit in zip(p.channels, p.units, strict=True)]
     lines = [
         f"tinyglass {__version__}, model {model.digest}",
         f"network {sizes} ({activations}), {model.precision}",
         f"classes: {_listed(network.classes)}" if network.classes is not None else "answers a quantity",
-        f"fed with {model.n_readings} readings, {period} apart, of: {_listed(_with_units(model))}",
+        f"fed with {model.n_readings} readings, {period} apart, of: {_listed(channels)}",
         f"inputs: {' + '.join(p.inputs)}; {_scaling(model)}",
         f"inputs in order: {_listed(network.input_names)}",
     ]
@@ -36,13 +39,9 @@ def description(model: BoardModel, cost: str = "") -> list[str]:
         a = model.agreement
         lines.append(f"int8 and float32 agree on {100 * a.equal:.2f} % of {a.n} examples")
     if cost:
-        lines.append(f"expected: {cost}")
-    return [in_comment(line) for line in lines]
-
-
-def _with_units(model: BoardModel) -> list[str]:
-    p = model.preparation
-    return [f"{name} [{unit}]" if unit else name for name, unit in zip(p.channels, p.units, strict=True)]
+        what, _, boards = cost.partition(": ")
+        lines += [f"expected: {what}", *(f"    {board}" for board in boards.split("; ") if board)]
+    return [row for line in lines for row in _wrapped(in_comment(line))]
 
 
 def _scaling(model: BoardModel) -> str:
@@ -50,13 +49,16 @@ def _scaling(model: BoardModel) -> str:
     if "raw" not in p.inputs:
         return "each value scaled by itself"
     scales = [f"({o:.6g}, {s:.6g})" for o, s in zip(p.offset, p.scale, strict=True)]
-    more = ", …" if len(scales) > LONGEST_LIST else ""
-    return f"(reading - offset) / scale with {', '.join(scales[:LONGEST_LIST])}{more}"
+    return f"(reading - offset) / scale with {', '.join(scales)}"
 
 
-def _listed(names: tuple[str, ...] | list[str]) -> str:
-    more = f", and {len(names) - LONGEST_LIST} more" if len(names) > LONGEST_LIST else ""
-    return ", ".join(json.dumps(name) for name in names[:LONGEST_LIST]) + more
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(json.dumps(name) for name in names)
+
+
+def _wrapped(line: str) -> list[str]:
+    indent = line[: len(line) - len(line.lstrip())]
+    return wrap(line, WIDTH, subsequent_indent=f"{indent}    ", break_on_hyphens=False)
 
 
 def in_comment(text: str) -> str:

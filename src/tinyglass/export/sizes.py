@@ -34,6 +34,12 @@ DRIVE, HEAP = 1_000_000, 192 * 1024  # bytes that Python has on small boards for
 TABLE = Path(__file__).with_name("sizes.json")
 UNROLLED_FROM = 8
 EXP = {"sigmoid", "tanh", "softmax"}
+ENTERED_ONCE = (
+    *("hidden", "more hidden", "three hidden", "one layer without exp", "small", "unrolled", "not unrolled"),
+    *("classes", "two outputs", "one output", "direct", "bare", "raw", "any length", "one reading"),
+    *("offsets", "scales"),
+)
+"""Parts of the code of which a prediction pays some instructions, however much work there is."""
 
 
 class Board(NamedTuple):
@@ -382,6 +388,9 @@ def count_parts(model: BoardModel, precision: str) -> dict[str, float]:
         "features": len(p.feature_scale),
         "bands": len(FEATURES["spectrum"].names) * channels if "spectrum" in p.inputs else 0,
     }
+    flags = _flags(model, precision)
+    parts |= {f"once {name}": 1 for name in ENTERED_ONCE if flags[name]}
+    parts |= {name: n_raw for name in ("offsets", "scales") if flags[name]}
     if precision == "float32":
         parts |= {f"neurons of {name}": count for name, count in hidden_neurons.items()}
     return {name: float(amount) for name, amount in parts.items() if amount}

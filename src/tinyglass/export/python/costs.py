@@ -58,13 +58,17 @@ def python_parts(model: BoardModel, style: str) -> PythonParts:
         "layers": float(len(pairs)),
         "names": float(sum(map(len, (*p.channels, *p.units, *(model.network.classes or ()))))),
     }
+    described = {
+        "names of inputs": float(sum(len(name) + len('"", ') for name in model.network.input_names)),
+        "scales": float(model.n_channels if "raw" in p.inputs else 0),
+    }
     literals, held = _literals(model, style), _held(model, style)
     work = flags | _work(model, style)
     made = {
         "inputs": BLOCK * model.network.n_inputs,
         "widths": sum(sizes),
     }
-    return PythonParts(code | literals, code | {"data": held}, work | made, work)
+    return PythonParts(code | literals | described, code | {"data": held}, work | made, work)
 
 
 def _flags(model: BoardModel, style: str) -> Parts:
