@@ -4,6 +4,7 @@ import ast
 import itertools
 import os
 import re
+import runpy
 import subprocess
 import sys
 import time
@@ -920,3 +921,16 @@ def test_the_programs_run_in_cpython_too(tmp_path, program, typed, last):
     assert last in text, text
     for number in ("104.54", "2.375", "0.0"):
         assert program == "sliding" or number in text
+
+
+def test_only_a_reading_alone_needs_no_period(monkeypatch):
+    sensor = SimpleNamespace(CHANNELS=("x",), SENSOR="template", UNITS=("",))
+    monkeypatch.setitem(sys.modules, "sensor", sensor)
+    for n, period in ((1, 1000), (3, None)):
+        model = SimpleNamespace(CHANNELS=("x",), UNITS=("",), READINGS=n, PERIOD_MS=None)
+        monkeypatch.setitem(sys.modules, "model", model)
+        if period is None:
+            with pytest.raises(ValueError, match="set PERIOD_MS"):
+                runpy.run_path(str(PARTS / "matching.py"))
+        else:
+            assert runpy.run_path(str(PARTS / "matching.py"))["period_ms"] == period

@@ -201,7 +201,12 @@ def test_what_cannot_learn_is_refused():
     for more, message in (
         ({"trainer": "lst"}, "Did you mean 'last'"),
         ({"trainer": "all", "precision": "int8", "recordings": recordings}, "int8 network cannot learn"),
-        ({"trainer": "all", "learning_rate": -1.0}, "above 0"),
+        ({"trainer": "all", "learning_rate": -1.0}, "from 1e-30 to 1e.30, found -1.0"),
+        ({"trainer": "all", "learning_rate": 1e39}, "found 1e.39"),
+        ({"trainer": "all", "learning_rate": 1e-50}, "found 1e-50"),
+        ({"trainer": "all", "learning_rate": float("nan")}, "found nan"),
+        ({"trainer": "all", "name": "stdint"}, "would hide another"),
+        ({"trainer": "all", "name": "trainer"}, "would hide another"),
     ):
         with pytest.raises(ArgumentError, match=message):
             export_network(network, "c", **more)
@@ -217,8 +222,29 @@ def test_the_trainer_says_how_much_memory_it_needs():
     assert memory.weights == 4 * 2 * 33
     (note,) = [note for note in artefact.notes if "bytes of RAM" in note]
     said = [f"{memory.weights:,} bytes", *(f"{n:,}" for n in memory.stacks.values()), *memory.stacks]
-    top = artefact.files["trainer.h"].decode().split("*/")[0]
+    top = artefact.files["trainer.h"].decode().split("struct model_trainer {")[0]
     assert all(fact in note and fact in top for fact in said)
+    assert "too much" not in note
+
+
+def test_it_is_said_when_a_trainer_is_too_much_for_an_uno():
+    network = random_network(np.random.default_rng(0), (40, 20, 4), classes=tuple("abcd"))
+    (note,) = [n for n in export_network(network, "arduino", trainer="all").notes if "bytes of RAM" in n]
+    memory = trainer_memory(make_board_model(network), "all")
+    assert f"for an Uno {memory.weights + memory.stacks['Uno'] - 2048:,} bytes too much" in note
+
+
+def test_a_trainer_of_another_network_does_not_compile(tmp_path):
+    if shutil.which("gcc") is None:
+        pytest.skip("gcc is missing: apt install gcc")
+    one, other = (random_network(np.random.default_rng(n), (3, 2), classes=("a", "b")) for n in (0, 1))
+    files = export_network(one, "c", trainer="all").files
+    write(tmp_path, {name: content.decode() for name, content in files.items()})
+    build(tmp_path, ["gcc", "-std=c99", "example.c", "-o", "program"])
+    (tmp_path / "model.h").write_bytes(export_network(other, "c").files["model.h"])
+    done = subprocess.run(["gcc", "-std=c99", "example.c"], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode != 0
+    assert "are of different networks" in done.stderr
 
 
 CHIPS = {"uno": "Uno", "cortex-m0+": "Cortex-M0+", "cortex-m4f": "Cortex-M4F"}
@@ -418,7 +444,7 @@ def test_a_sketch_learns_the_last_recording_as_what_is_typed(quantity, target, n
         kept, answers = readings[[1, 2]], np.array([21.0, 30.0])
         first_loss = taught(model, readings[[0, 0]], np.array([12.5, -30.0]), "all", 0.1)[1]
     else:
-        typed = "2\nr3\n1\n9\n3x\n0\nr2\nr1\r\n"
+        typed = "2\nr= d\\\n1\n9\n3x\n=  \n0\nr= 2\nr=a b\r\n"  # numbers, and labels behind "="
         kept, answers = readings[[1, 2]], np.array([1, 0])
         first_loss = taught(model, readings[[0, 0]], np.array([2, 0]), "all", 0.1)[1]
     said, weights = run(tmp_path, typed, str(len(typed) + 5))
@@ -435,7 +461,7 @@ def test_a_sketch_learns_the_last_recording_as_what_is_typed(quantity, target, n
         )  # at first, and for what is no quantity
     else:
         assert said[:4] == ["Type what the last recording is:", "1: a b", '2: c"%d', "3: d\\"]
-        assert said.count("1: a b") == 1 + 2  # for 9 and 3x
+        assert said.count("1: a b") == 1 + 3  # for 9, 3x and nothing
         assert [line.split(",")[0] for line in said if "Learnt" in line][-2:] == [
             'Learnt: c"%d',
             "Learnt: a b",
@@ -521,7 +547,11 @@ def test_the_example_for_a_pc_learns_between_recordings(quantity, compiler, tmp_
     build(tmp_path, [*compiler, *STRICT, "main.c", "-o", "program"])
     readings = np.random.default_rng(1).integers(0, 1024, (2, 4, 2)).astype(float)
     one, other = (numbers_of(readings[[n]]) for n in (0, 1))
-    given = f"= 3\n{one}= 12.5\n0\n= 15\n\n{other}=30\n" if quantity else f"2\n{one}3\n0\n3\n\n{other}1\n"
+    given = (
+        f"= 3\n{one}= 12.5\n0\n= 15\n\n{other}=30\n"
+        if quantity
+        else f"2\n{one}= d\\\n0\n= 3\n\n{other}=a b\n"
+    )
     answers = np.array([15.0, 30.0]) if quantity else np.array([2, 0])
     said, weights = run(tmp_path, input=given + "1 2 3\n")
     wanted, losses = taught(model, readings, answers, "last", 0.1)

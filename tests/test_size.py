@@ -160,7 +160,7 @@ def test_sizes_are_measured_where_they_can_be(here, course_training, monkeypatch
     monkeypatch.setattr(measuring, "EXECUTORS", [e._replace(is_there=lambda: False) for e in EXECUTORS])
     done = here("size", course_training, "--measure")
     assert "Arduino Uno is estimated; to measure it: apt install" in done.stdout
-    assert "measured" not in done.stdout
+    assert "Measured" not in done.stdout
 
 
 def test_what_does_not_fit_is_not_measured_but_estimated():

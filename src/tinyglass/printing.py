@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from .errors import printable
 from .settings import Settings, show_value
@@ -104,7 +104,10 @@ def print_grid(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]
     table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
     shown = [number for number in range(len(columns)) if any(row[number] for row in rows)]
     for number in shown:
-        table.add_column(columns[number], justify="left" if number == 0 else "right", overflow="fold")
+        # Names stay whole; where there is no room, figures are folded.
+        left = number == 0
+        justify: Literal["left", "right"] = "left" if left else "right"
+        table.add_column(columns[number], justify=justify, overflow="fold", no_wrap=left)
     for row in rows:
         table.add_row(*[_text(row[number]) for number in shown])
     _console().print(_text(title), table, sep="\n")

@@ -100,8 +100,7 @@ def _print(artefact: Artefact, folder: Path) -> None:
     for name, content in artefact.files.items():
         print(f"{folder / name}: {len(content):,} bytes")
     if model.agreement is not None:
-        a = model.agreement
-        print(f"int8 and float32 agree on {100 * a.equal:.2f} % of the {a.n} examples it was calibrated on")
+        print(f"{model.agreement.in_words(model.network.classes is None)}, those of its calibration")
     for note in artefact.notes:
         print(note)
     print(f"self-test: {artefact.selftest}")

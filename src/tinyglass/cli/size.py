@@ -62,15 +62,20 @@ def size_verb(options: argparse.Namespace) -> int:
         facts = [asdict(e) | {"board": e.board.name} for e in estimates]
         print_json({"sha256": model.digest, "readings": model.n_readings, "estimates": facts})
         return 0
-    columns = ["board", "precision", "flash", "RAM", "readings", "time", "", ""]
+    columns = ["board", "precision", "flash", "RAM", "readings", "time", ""]
     sizes = "-".join(map(str, model.network.sizes))
     print_grid(f"{sizes} network, a prediction of {model.n_readings} readings", columns, map(_row, estimates))
+    for e in estimates:
+        if e.too_much:
+            print(f"{e.board.title}, {e.precision}: does not fit, {e.too_much}")
     print(
         "flash, RAM (the stack of a prediction; nothing is held between two) and what holds the raw readings: "
         "bytes.\n"
         "In Python: flash is the file, RAM what importing it takes in MicroPython; times may be 1.6 times as long.\n"
         "ESP32-S3 cannot be simulated: its figures in C are the Cortex-M4F's, which is much like it."
     )
+    if measured := list(dict.fromkeys(e.board.title for e in estimates if e.measured)):
+        print(f"Measured: {', '.join(measured)}; all else is estimated.")
     for title, install in missing.items():
         print(f"{title} is estimated; to measure it: {install}")
     return 0
@@ -98,7 +103,7 @@ def _measured(
 
 
 def _row(e: Estimate) -> list[str]:
-    verdict = f"does not fit: {e.too_much}" if e.too_much else "fits"
+    verdict = "no" if e.too_much else "fits"
     time = f"{e.milliseconds:.2g} ms" if e.milliseconds < 100 else f"{e.milliseconds:,.0f} ms"
     figures = [f"{number:,}" for number in (e.flash, e.ram, e.readings)]
-    return [e.board.title, e.precision, *figures, time, verdict, "measured" if e.measured else ""]
+    return [e.board.title, e.precision, *figures, time, verdict]

@@ -76,6 +76,7 @@ def verify_verb(options: argparse.Namespace) -> int:
             "No recordings are at hand", "the command line", "Name some: tinyglass verify MODEL DATA"
         )
     if options.trainer is not None:
+        _refuse_beside_trainer(options)
         return _verify_trainer(options, recordings, forms)
     models, refused = _models(options, trained or recordings)
     if forms == ("onnx",) and options.precision == "int8":
@@ -136,6 +137,19 @@ def _models(
     return models, refused
 
 
+def _refuse_beside_trainer(options: argparse.Namespace) -> None:
+    if options.target == "onnx":
+        raise ArgumentError("There is no trainer for ONNX", "--target", "Choose another target")
+    if options.precision == "int8":
+        raise ArgumentError(
+            "An int8 network cannot learn: a step is smaller than its numbers", "--precision", "Leave it out"
+        )
+    if options.show:
+        raise ArgumentError(
+            "Nothing is predicted where a trainer is verified", "--show", "Leave out --show or --trainer"
+        )
+
+
 def _verify_trainer(
     options: argparse.Namespace, recordings: Sequence[Recording], forms: Sequence[str]
 ) -> int:
@@ -171,7 +185,7 @@ def _verify_trainer(
     for v in verified:
         exact = "" if v.exact is None else f"{v.exact}/{v.n}"
         cost = [""] * 3 if v.cost is None else [f"{x:,}" for x in (v.cost.flash, v.cost.stack, v.cost.count)]
-        verdict = "does not run" if v.fault else "right" if v.sound else "WRONG"
+        verdict = "none" if v.fault else "right" if v.sound else "WRONG"
         rows.append([v.title, "" if v.fault else f"{v.difference:.1e}", exact, *cost, verdict])
     n = max(v.n for v in verified)
     columns = ["executor", "difference", "same bits", "flash", "stack", "count", ""]
@@ -251,10 +265,7 @@ def _print(
             print(printable(f"{v.title}, {v.precision}: {v.fault}"))
     for model in models:
         if model.agreement is not None:
-            a = model.agreement
-            print(
-                f"int8 and float32 agree on {100 * a.equal:.2f} % of the {a.n} examples it was calibrated on"
-            )
+            print(f"{model.agreement.in_words(model.network.classes is None)}, those of its calibration")
     for reason in refused:
         print(f"int8 was left out: {printable(reason)}")
     for executor in missing.values():
@@ -265,7 +276,7 @@ def _print(
 
 def _row(v: Verified) -> list[str]:
     if v.fault:
-        return [v.title, *[""] * 7, "does not run"]
+        return [v.title, *[""] * 7, "none"]
     equal = _share(v.equal, v.n)
     exact = "" if v.exact is None else _share(v.exact, v.n)
     costs = [""] * 4

@@ -44,6 +44,14 @@ class Agreement(NamedTuple):
     accuracy_float32: float
     accuracy_int8: float
 
+    def in_words(self, regression: bool) -> str:
+        """Return a sentence without its full stop."""
+        share = f"{100 * self.equal:.2f} %"
+        if regression:
+            off = f"{100 * (1 - self.equal):.2f} %"
+            return f"int8 is off float32 by {off} of the answers' deviation, on average of {self.n} examples"
+        return f"int8 and float32 agree on {share} of {self.n} examples"
+
 
 @dataclass(frozen=True, eq=False)
 class BoardModel:
@@ -329,7 +337,7 @@ def _refuse_costly(agreement: Agreement, regression: bool) -> None:
             f"int8 costs {100 * lost:.1f} points of {measure} on {a.n} examples ({figures}), "
             "and at most half a point is allowed",
             "the export",
-            "Export in float32, or train with scaled inputs (--scale standard) or more recordings",
+            "Export in float32, or train with more recordings, or with another --scale",
         )
 
 

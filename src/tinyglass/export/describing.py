@@ -36,8 +36,7 @@ def description(model: BoardModel, cost: str = "") -> list[str]:
         f"inputs in order: {_listed(network.input_names)}",
     ]
     if model.agreement is not None:
-        a = model.agreement
-        lines.append(f"int8 and float32 agree on {100 * a.equal:.2f} % of {a.n} examples")
+        lines.append(model.agreement.in_words(network.classes is None))
     if cost:
         what, _, boards = cost.partition(": ")
         lines += [f"expected: {what}", *(f"    {board}" for board in boards.split("; ") if board)]

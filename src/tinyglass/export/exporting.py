@@ -14,6 +14,7 @@ from .. import __version__
 from ..board.programs import compose
 from ..errors import ArgumentError, StorageError, nearest
 from ..network import Network
+from ..prediction import UNKNOWN
 from ..storage import make_folder, write_atomically
 from .board_model import (
     TOLERANCE,
@@ -132,6 +133,15 @@ def export_network(
     notes: tuple[str, ...] = ()
     if not recordings and inputs is None:
         notes += ("The eight test vectors are made up, as no recordings were at hand (--recordings PATH).",)
+    if board_model.period_ms is None and board_model.n_readings > 1 and FORMS[target] != "onnx":
+        where = (
+            "PERIOD_MS in model.py" if FORMS[target] == "python" else f"{name.upper()}_PERIOD_MS in {name}.h"
+        )
+        notes += (f"The recordings did not say how often they were read: set {where}.",)
+    if UNKNOWN in (board_model.network.classes or ()):
+        notes += (
+            f"A class is called {UNKNOWN!r}, as is what the network is not sure of: --rename it in training.",
+        )
     if trainer is not None:
         notes += (trainer_note(board_model, target, trainer),)
     kept = () if out is None else write_files(files, Path(out))

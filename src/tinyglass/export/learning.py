@@ -21,7 +21,7 @@ import numpy as np
 
 from ..errors import ArgumentError, nearest
 from ..network import Layer, Network
-from .board_model import BoardModel
+from .board_model import LARGEST, SMALLEST, BoardModel
 from .computing import activated, layer_sums
 from .floats import FLOAT32, Floats
 
@@ -50,9 +50,11 @@ def check_trainer(model: BoardModel, part: str, learning_rate: float) -> None:
         raise ArgumentError(
             "Step neurons have no slope and cannot learn", "--trainer", "Train another network"
         )
-    if not 0 < learning_rate < np.inf:
+    if not SMALLEST <= learning_rate <= LARGEST:  # also of what is no number
         raise ArgumentError(
-            f"Expected a rate above 0, found {learning_rate}", "--learning-rate", "Give such a rate"
+            f"Expected a rate from {SMALLEST:g} to {LARGEST:g}, found {learning_rate}",
+            "--learning-rate",
+            "Give such a rate: 0.01 is careful, 1 is bold",
         )
 
 

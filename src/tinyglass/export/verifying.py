@@ -143,7 +143,9 @@ def verify_model(
             answers = executor.run(model, examples.readings)
         except TinyglassError as error:
             harmless = isinstance(error, TooLargeError)
-            return Verified(executor.title, model.precision, sound=harmless, fault=str(error))
+            smaller = "Export in int8" if model.quantized is None else "Train a smaller network"
+            fault = why_not(error, f"{smaller}, take fewer readings, or use a larger board")
+            return Verified(executor.title, model.precision, sound=harmless, fault=fault)
         foretold = None if executor.floats is None else foretell(model, examples, executor.floats)
         return _compared(executor.title, model, examples, answers, foretold)
 
@@ -167,6 +169,13 @@ def verify_everywhere(
             verified.append(verify(executor))
     progress(1.0)
     return verified, missing
+
+
+def why_not(error: TinyglassError, smaller: str) -> str:
+    """Return what an executor's error says; of what does not fit, with how it would."""
+    if not isinstance(error, TooLargeError):
+        return str(error)
+    return str(TinyglassError(error.what, error.where, smaller))
 
 
 def foretell(model: BoardModel, examples: Examples, floats: Floats = FLOAT32) -> Executed:

@@ -20,7 +20,7 @@ from .executors.pythons import learn_in_python
 from .executors.table import EXECUTORS, Executor
 from .floats import FLOAT32, Floats
 from .learning import targets, trained_layers, trained_on_board
-from .verifying import examples_of, verify_everywhere
+from .verifying import examples_of, verify_everywhere, why_not
 
 STEP_TOLERANCE = 2e-6
 """Of a weight, times the largest change of the step or weight: two roundings of float32 and a few of sums."""
@@ -98,7 +98,9 @@ def verify_trainer(
                 )
         except TinyglassError as error:
             harmless = isinstance(error, TooLargeError)
-            return VerifiedSteps(executor.title, sound=harmless, fault=str(error))
+            smaller = "Let the last layer learn alone" if part == "all" else "Train a smaller network"
+            fault = why_not(error, f"{smaller}, take fewer readings, or use a larger board")
+            return VerifiedSteps(executor.title, sound=harmless, fault=fault)
         floats = executor.floats or FLOAT32
         heard = np.concatenate([prepared(p, readings[None], floats) for readings in examples.readings])
         return _compared(

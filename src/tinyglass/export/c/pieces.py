@@ -17,6 +17,16 @@ PROJECTS = Path(__file__).parent / "projects"
 LONGEST_NAME = 30  # letters; C99 promises that 63 of a name are told apart
 
 
+TAKEN_NAMES = (
+    "alloca arduino assert avr client complex config ctype delay dirent errno esp_timer fcntl features fenv "
+    "float freertos interrupt inttypes io iso646 limits locale main malloc math memory new pgmspace "
+    "pins_arduino poll print printable pthread regex sched sdkconfig server servo setjmp signal sleep spi "
+    "stdalign stdarg stdatomic stdbool stddef stdint stdio stdlib stdnoreturn stream string strings syslog "
+    "termios tgmath threads time trainer uchar udp unistd utime values wchar wctype wdt wire wiring"
+)
+"""Headers of C, of systems and of boards, which programs include by these names."""
+
+
 def part(name: str, **values: Any) -> str:
     return Template((PARTS / f"{name}.h").read_text(encoding="ascii")).substitute(values)
 
@@ -59,6 +69,10 @@ def check_name(name: str) -> None:
             f"The name {name!r} cannot begin the names in a header",
             "--name",
             f"Take up to {LONGEST_NAME} small letters and digits, beginning with a letter",
+        )
+    if name in TAKEN_NAMES.split():
+        raise ArgumentError(
+            f"A header {name}.h would hide another of this name", "--name", "Take another name, such as wave"
         )
 
 

@@ -14,6 +14,34 @@ PRINT_LABEL = """\
 """
 
 
+CLASS_TYPED = """\
+/* The number that was typed, or the number of the class whose label was typed behind "=". */
+static long class_typed(const char *typed, char **end) {
+    const char *text = typed;
+    long number;
+    int place;
+    while (*text == ' ') ++text;
+    for (place = 0; *line == '=' && place < MODEL_N_OUTPUTS; ++place)
+        if (!SAME(text, model_label(place))) {
+            *end = (char *)text + strlen(text);
+            return place + 1;
+        }
+    number = strtol(text, end, 10);
+    if (*end == text) *end = (char *)typed;
+    return number;
+}
+
+"""
+SAME_ON_ARDUINO = """\
+#if defined(__AVR__)
+#define SAME_TEXT strcmp_P
+#else
+#define SAME_TEXT strcmp
+#endif
+
+"""
+
+
 def serial_teaching(model: BoardModel, which: str) -> str:
     """Return what a sketch needs to be taught on its serial line.
 
@@ -24,13 +52,14 @@ def serial_teaching(model: BoardModel, which: str) -> str:
     """
     if model.network.classes is None:
         tell = '    Serial.println(F("= 12.5: one of 12.5, or of any other number"));'
-        own = {"labels": "", "tell": tell, "learnt": "Serial.print(number, 4)"}
+        own = {"labels": "", "tell": tell, "learnt": "Serial.print(number, 4)", "lookup": ""}
     else:
         own = {
             "labels": f"static void print_label(int place) {{\n{PRINT_LABEL}}}\n\n",
             "tell": "    for (int place = 0; place < MODEL_N_OUTPUTS; ++place) {\n        Serial.print(place + 1);\n"
             '        Serial.print(F(": "));\n        print_label(place);\n        Serial.println();\n    }',
             "learnt": "print_label((int)number - 1)",
+            "lookup": SAME_ON_ARDUINO + CLASS_TYPED.replace("SAME", "SAME_TEXT"),
         }
     return project("learn.ino", which=which, **_numbers(model, which), **own)
 
@@ -46,7 +75,7 @@ def console_teaching(model: BoardModel, which: str, n_line: int) -> str:
     """
     if model.network.classes is None:
         tell = '    printf("= 12.5: one of 12.5, or of any other number\\n");'
-        own = {"place": "", "tell": tell, "format": "%g", "learnt": "(double)number"}
+        own = {"place": "", "tell": tell, "format": "%g", "learnt": "(double)number", "lookup": ""}
     else:
         own = {
             "place": "    int place;\n",
@@ -54,6 +83,7 @@ def console_teaching(model: BoardModel, which: str, n_line: int) -> str:
             '        printf("%d: %s\\n", place + 1, model_label(place));',
             "format": "%s",
             "learnt": "model_label((int)number - 1)",
+            "lookup": CLASS_TYPED.replace("SAME", "strcmp"),
         }
     return project("learn.c", which=which, n_line=n_line, **_numbers(model, which), **own)
 
@@ -73,7 +103,7 @@ def _numbers(model: BoardModel, which: str) -> dict[str, str]:
     return {
         "teaching": f'A line "2": {which} is learnt as one of class 2. {forgotten}',
         "kind": "long",
-        "converted": "strtol(digits, &end, 10)",
+        "converted": "class_typed(digits, &end)",
         "wrong": "number < 0 || number > MODEL_N_OUTPUTS",
         "forget": "!number",
         "expected": "(int)number - 1",

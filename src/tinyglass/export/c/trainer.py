@@ -6,6 +6,7 @@ from itertools import pairwise
 
 import numpy as np
 
+from ... import __version__
 from ..board_model import BoardModel
 from ..learning import check_trainer, trained_layers
 from .literals import array, float_literal
@@ -13,6 +14,7 @@ from .memory import TrainerMemory, trainer_memory
 from .pieces import activation_code, check_name, indented, named, part, smallest_unsigned, types_of
 
 CODES = {"linear": 0, "relu": 1, "leaky_relu": 2, "sigmoid": 3, "tanh": 4, "step": 5}
+RAM_OF_UNO = 2048  # bytes, for all of a program
 SLOPES = {
     "relu": "return output > 0.0f ? 1.0f : 0.0f;",
     "leaky_relu": "return output > 0.0f ? 1.0f : 1.0f / 100.0f;",
@@ -63,6 +65,9 @@ def c_trainer(model: BoardModel, part_of: str, learning_rate: float, name: str =
     code = part(
         "trainer",
         header=f"{name}.h",
+        version=__version__,
+        which="the last layer" if part_of == "last" else "all layers",
+        id=model.digest[:16],
         rounding=part("rounding"),
         rounded=part("rounded"),
         rate=float_literal(np.float32(learning_rate)),
@@ -105,13 +110,18 @@ def trainer_note(model: BoardModel, part_of: str) -> str:
     which = "the last layer" if part_of == "last" else "all layers"
     return (
         f"trainer of {which} in C: {memory.weights:,} bytes of RAM for its copy of the weights; "
-        f"stack for learning one recording: {_stacks(memory)}"
+        f"stack for learning one recording: {_stacks(memory)}{_too_much(memory)}"
     )
 
 
 def _stacks(memory: TrainerMemory) -> str:
     (chip, first), *others = memory.stacks.items()
     return f"about {first:,} bytes on {chip}" + "".join(f", {n:,} on {chip}" for chip, n in others)
+
+
+def _too_much(memory: TrainerMemory) -> str:
+    too_much = memory.weights + memory.stacks["Uno"] - RAM_OF_UNO
+    return f"; for an Uno {too_much:,} bytes too much" if too_much > 0 else ""
 
 
 def _weight(first: int) -> str:

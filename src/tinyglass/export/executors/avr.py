@@ -76,7 +76,7 @@ def _check_size(firmware: Firmware, stack: int) -> None:
 
 def build_runner(folder: Path) -> Path:
     """Compile the program that runs AVR programs, and return its path."""
-    runner = folder / "avr_runner"
+    runner = folder / "simulated Uno"
     run_command(
         ["gcc", "-O2", str(PROGRAMS / "avr_runner.c"), "-o", str(runner), "-lsimavr", "-lelf"], folder
     )

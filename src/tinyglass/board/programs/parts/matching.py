@@ -26,6 +26,8 @@ def find_columns():
 
 def find_period():
     """Return the ms from one reading to the next."""
+    if model.READINGS == 1 and model.PERIOD_MS is None:
+        return 1000  # a reading alone has no next one
     if model.PERIOD_MS is None:
         raise ValueError("the recordings did not say how often they were read: set PERIOD_MS in model.py")
     return model.PERIOD_MS

@@ -8,6 +8,7 @@
 #endif
 
 #define MODEL_ID "$id"
+#define MODEL_IS_$id
 #define MODEL_N_INPUTS $n_inputs
 #define MODEL_N_OUTPUTS $n_outputs
 #define MODEL_N_CHANNELS $n_channels

@@ -1,7 +1,12 @@
+/* tinyglass $version, trainer of $which, of model $id. */
 #ifndef MODEL_TRAINER_H
 #define MODEL_TRAINER_H
 
 #include "$header"
+
+#if !defined(MODEL_IS_$id)
+#error "The trainer and the header of the network are of different networks"
+#endif
 
 /* A trainer: it adapts the network to its user, one recording at a time, by gradient descent. It works on a copy of the
  * weights, $n_bytes bytes of RAM that you give it. Stack for learning one recording, to which that of the program adds:

@@ -8,7 +8,7 @@ $tell
     printf("0: forget what was learnt\n");
 }
 
-/* $teaching */
+${lookup}/* $teaching */
 static void teach(int recorded) {
     char *end;
     const char *digits = line + (*line == '=');

@@ -25,7 +25,7 @@ static int typed_apart() {
     return -1;
 }
 
-/* $teaching */
+${lookup}/* $teaching */
 static void teach(bool recorded) {
     char *end;
     const char *digits = line + (*line == '=');
