@@ -163,6 +163,17 @@ def test_sizes_are_measured_where_they_can_be(here, course_training, monkeypatch
     assert "Measured" not in done.stdout
 
 
+def test_a_trainers_memory_is_said_before_it_is_exported(here, course_training):
+    done = here("size", course_training, "--trainer", "all")
+    assert done.returncode == 0, done.stderr
+    assert "trainer of all layers in C: " in done.stdout
+    assert "trainer: the program that learns needs about " in done.stdout
+    assert (
+        len(json.loads(here("size", course_training, "--trainer", "last", "--json").stdout)["trainer"]) == 2
+    )
+    assert here("size", course_training, "--trainer", "lats").returncode == 2
+
+
 def test_what_does_not_fit_is_not_measured_but_estimated():
     from board_networks import random_network
 

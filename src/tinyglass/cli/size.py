@@ -39,6 +39,11 @@ def add_verb(add: AddVerb) -> None:
         action="store_true",
         help="compile it, and count on the simulated chips that are here, instead of estimating",
     )
+    verb.add_argument(
+        "--trainer",
+        metavar="PART",
+        help="say also what a trainer needs: of the last layer (last) or of all (all)",
+    )
     add_json(verb)
 
 
@@ -52,6 +57,7 @@ def size_verb(options: argparse.Namespace) -> int:
     recordings = training_recordings(options.model, None, False) if options.measure else ()
     model = make_board_model(model_path(options.model), recordings=recordings, n_readings=options.readings)
     precisions = PRECISIONS if options.precision == "both" else (options.precision,)
+    notes = [] if options.trainer is None else _trainer_notes(model, options.trainer)
     wanted = [(board.name, precision) for board in BOARDS for precision in precisions]
     missing: dict[str, str] = {}
     if options.measure:
@@ -60,7 +66,9 @@ def size_verb(options: argparse.Namespace) -> int:
         estimates = [estimate_size(model, board, precision) for board, precision in wanted]
     if options.json:
         facts = [asdict(e) | {"board": e.board.name} for e in estimates]
-        print_json({"sha256": model.digest, "readings": model.n_readings, "estimates": facts})
+        print_json(
+            {"sha256": model.digest, "readings": model.n_readings, "estimates": facts, "trainer": notes}
+        )
         return 0
     columns = ["board", "precision", "flash", "RAM", "readings", "time", ""]
     sizes = "-".join(map(str, model.network.sizes))
@@ -74,11 +82,21 @@ def size_verb(options: argparse.Namespace) -> int:
         "In Python: flash is the file, RAM what importing it takes in MicroPython; times may be 1.6 times as long.\n"
         "ESP32-S3 cannot be simulated: its figures in C are the Cortex-M4F's, which is much like it."
     )
+    for note in notes:
+        print(note)
     if measured := list(dict.fromkeys(e.board.title for e in estimates if e.measured)):
         print(f"Measured: {', '.join(measured)}; all else is estimated.")
     for title, install in missing.items():
         print(f"{title} is estimated; to measure it: {install}")
     return 0
+
+
+def _trainer_notes(model: BoardModel, part: str) -> list[str]:
+    from ..export.exporting import trainer_note
+    from ..export.learning import check_trainer
+
+    check_trainer(model, part, 1.0)
+    return [trainer_note(model, target, part) for target in ("c", "micropython")]
 
 
 def _measured(
