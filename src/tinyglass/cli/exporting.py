@@ -50,8 +50,7 @@ def learning_rate_of(options: argparse.Namespace) -> float:
         raise ArgumentError(
             "A learning rate is given, and no trainer is asked for", "--learning-rate", "Add --trainer last"
         )
-    rate: float = options.learning_rate
-    return rate
+    return float(options.learning_rate)
 
 
 def check_name(name: str, known: Sequence[str], option: str) -> None:

@@ -46,11 +46,10 @@ class Agreement(NamedTuple):
 
     def in_words(self, regression: bool) -> str:
         """Return a sentence without its full stop."""
-        share = f"{100 * self.equal:.2f} %"
         if regression:
             off = f"{100 * (1 - self.equal):.2f} %"
             return f"int8 is off float32 by {off} of the answers' deviation, on average of {self.n} examples"
-        return f"int8 and float32 agree on {share} of {self.n} examples"
+        return f"int8 and float32 agree on {100 * self.equal:.2f} % of {self.n} examples"
 
 
 @dataclass(frozen=True, eq=False)
